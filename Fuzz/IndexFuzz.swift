@@ -1,0 +1,127 @@
+// libFuzzer target for the protobuf index, its views, edits and repair: the first byte picks the
+// signal, the second what is edited, the rest is the request.
+//
+// What the index accepts has to be readable by every view, writable as JSON by the codec (which
+// parses for itself), and, edited or repaired, acceptable again.
+import Bytes
+import OTLP
+
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzzIndex(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
+    guard count > 1, let signal = Signal(rawValue: unsafe start[0] % 3) else { return 0 }
+    let choice = unsafe Int(start[1])
+    let payload = unsafe Array(UnsafeBufferPointer(start: start + 2, count: count - 2))
+    guard let index = indexed(payload, signal) else { return 0 }
+
+    var line: [UInt8] = []
+    // Its limit is on messages, which nest more often than values; deep payloads may be refused.
+    _ = try? OTLPJSON.write(payload.rawSpan, as: signal, into: &line)
+
+    let repaired = index.needsRepair ? PayloadRepair.repair(payload, as: signal) : payload
+    let clean = accepted(repaired, signal)
+    precondition(!clean.needsRepair, "BUG: a repaired payload needs repair")
+    walk(clean, repaired)
+    removeItem(choice, clean, repaired)
+    insertAttribute(choice, clean, repaired)
+    let twice = accepted(repaired + repaired, signal)
+    precondition(
+        twice.items.count == 2 * clean.items.count, "BUG: payloads do not merge by concatenation")
+    return 0
+}
+
+private func indexed(_ payload: [UInt8], _ signal: Signal) -> TelemetryIndex? {
+    var index = TelemetryIndex()
+    return (try? index.rebuild(over: payload.rawSpan, as: signal)) == nil ? nil : index
+}
+
+private func accepted(_ payload: [UInt8], _ signal: Signal) -> TelemetryIndex {
+    guard let index = indexed(payload, signal) else {
+        preconditionFailure("BUG: an edit or a repair made an invalid payload")
+    }
+    return index
+}
+
+private func walk(_ index: TelemetryIndex, _ payload: [UInt8]) {
+    let bytes = payload.rawSpan
+    for item in index.items {
+        var seen = 0
+        switch index.signal {
+        case .traces:
+            let span = SpanView(item.body, in: bytes)
+            seen = span.attributeCount
+            var events = span.events
+            while let event = events.next(in: bytes) { _ = EventView(event.value, in: bytes) }
+            var links = span.links
+            while let link = links.next(in: bytes) { _ = LinkView(link.value, in: bytes) }
+            walk(span.attributes, bytes, depth: 0)
+        case .logs:
+            let record = LogRecordView(item.body, in: bytes)
+            seen = record.attributeCount
+            walk(record.content, bytes, depth: 0)
+            walk(record.attributes, bytes, depth: 0)
+        case .metrics:
+            let kind = index.metrics[Int(item.parent)].kind
+            let point = DataPointView(item.body, kind, in: bytes)
+            seen = point.attributeCount
+            var exemplars = point.exemplars
+            while let exemplar = exemplars.next(in: bytes) {
+                _ = ExemplarView(exemplar.value, in: bytes)
+            }
+            walk(point.attributes, bytes, depth: 0)
+        }
+        precondition(
+            seen == Int(item.attributeCount), "BUG: index and view count attributes differently")
+    }
+}
+
+private func walk(_ attributes: AttributeReader, _ bytes: RawSpan, depth: Int) {
+    var attributes = attributes
+    while let attribute = attributes.next(in: bytes) {
+        precondition(bytes.isUTF8(attribute.key), "BUG: a key is not UTF-8 after repair")
+        walk(attribute.value(in: bytes), bytes, depth: depth)
+    }
+}
+
+private func walk(_ value: AnyValue, _ bytes: RawSpan, depth: Int) {
+    precondition(depth <= TelemetryIndex.valueDepthMax, "BUG: a value is deeper than the limit")
+    switch value {
+    case .string(let range):
+        precondition(bytes.isUTF8(range), "BUG: a string is not UTF-8 after repair")
+    case .array(let range):
+        var values = ValueReader(array: range)
+        while let element = values.next(in: bytes) { walk(element, bytes, depth: depth + 1) }
+    case .map(let range): walk(AttributeReader(map: range), bytes, depth: depth + 1)
+    case .empty, .bool, .int, .double, .bytes: return
+    }
+}
+
+private func removeItem(_ choice: Int, _ index: TelemetryIndex, _ payload: [UInt8]) {
+    guard !index.items.isEmpty else { return }
+    var edit = PayloadEdit()
+    edit.removeItem(choice % index.items.count)
+    let after = accepted(edit.apply(to: payload, index: index), index.signal)
+    precondition(after.items.count == index.items.count - 1, "BUG: not one item was removed")
+}
+
+private func insertAttribute(_ choice: Int, _ index: TelemetryIndex, _ payload: [UInt8]) {
+    guard !index.items.isEmpty else { return }
+    let item = choice % index.items.count
+    let field =
+        switch index.signal {
+        case .traces: SpanView.attributesField
+        case .logs: LogRecordView.attributesField
+        case .metrics: index.metrics[Int(index.items[item].parent)].kind.pointAttributesField
+        }
+    var attribute = ProtobufWriter()
+    attribute.message(field) { keyValue in
+        keyValue.string(1, "key")
+        keyValue.message(2) { $0.string(1, String(repeating: "v", count: choice)) }
+    }
+    var edit = PayloadEdit()
+    edit.insert(
+        attribute.bytes, at: index.items[item].body.upperBound, inside: .item(item))
+    let after = accepted(edit.apply(to: payload, index: index), index.signal)
+    precondition(
+        after.items[item].attributeCount == index.items[item].attributeCount + 1,
+        "BUG: the attribute was not inserted")
+}

@@ -1,0 +1,99 @@
+# `make help` lists the targets. Everything is done by SwiftPM and the scripts; this is the index.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := build
+
+SWIFT ?= swift
+PYTHON ?= python3
+VENV := .venv
+REQUIREMENTS := Tests/integration/requirements.txt
+BINARY := .build/release/sluice
+
+# The layers of Package.swift are enforced: a target may import only what it names.
+LAYERS := --explicit-target-dependency-import-check error
+RELEASE := -c release --static-swift-stdlib $(LAYERS)
+
+# What is formatted and checked for style.
+SWIFT_CODE := Package.swift Sources Tests Fuzz Benchmarks
+# What `make test` does, in order.
+STEPS ?= lint unit release integration fuzz-corpora
+# For `make run`: the arguments of `sluice run`.
+ARGS ?=
+# For `make fuzz`: the fuzzer and how long it runs.
+TARGET ?= HTTP
+SECONDS ?= 60
+
+.PHONY: build run test test-debug test-asan test-tsan test-integration test-all bench differential \
+	fuzz fuzz-replay lint format clean help dependencies build-dependencies test-dependencies swift
+
+build: swift build-dependencies ## the release binary, .build/release/sluice
+	$(SWIFT) build $(RELEASE) --product sluice
+
+run: build ## build and run; ARGS='--config FILE' goes to `sluice run`
+	@exec $(BINARY) run $(ARGS)
+
+test: swift test-dependencies $(VENV)/.installed ## lint, unit, integration, fuzz corpora
+	@$(PYTHON) scripts/run_tests.py $(STEPS)
+
+test-all: ## test, and the unit tests under both sanitizers: what CI runs
+	@$(MAKE) --no-print-directory test STEPS='$(STEPS) asan tsan'
+
+test-debug: swift build-dependencies ## Swift Testing alone; FILTER=HTTPTests narrows it
+	$(SWIFT) test $(LAYERS) $(if $(FILTER),--filter $(FILTER))
+
+# Builds of their own: a sanitizer's objects must not be linked into another build.
+test-asan: swift build-dependencies ## Swift Testing under AddressSanitizer
+	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test $(LAYERS) --sanitize=address --scratch-path .build/asan
+
+test-tsan: swift build-dependencies ## Swift Testing under ThreadSanitizer
+	$(SWIFT) test $(LAYERS) --sanitize=thread --scratch-path .build/tsan
+
+test-integration: build test-dependencies $(VENV)/.installed ## pytest against the release binary
+	SLUICE=$(abspath $(BINARY)) $(VENV)/bin/python -m pytest Tests/integration $(PYTEST_ARGS)
+
+bench: build ## the benchmarks' table
+	Benchmarks/run
+
+differential: swift test-dependencies $(VENV)/.installed ## the JSON codec against Python's protobuf
+	cd Benchmarks && $(SWIFT) build -c release --product CodecTool
+	$(VENV)/bin/python Tests/differential/otlp_json.py Benchmarks/.build/release/CodecTool 1000
+
+fuzz: swift build-dependencies ## TARGET=HTTP SECONDS=60: one libFuzzer target
+	scripts/fuzz run $(TARGET) $(SECONDS)
+
+fuzz-replay: swift build-dependencies ## every fuzzer over its kept corpus
+	scripts/fuzz replay
+
+lint: swift ## formatting and style; changes nothing
+	@code=0; \
+	$(PYTHON) scripts/check_style.py || code=1; \
+	$(SWIFT) format lint --strict --parallel --recursive $(wildcard $(SWIFT_CODE)) || code=1; \
+	exit $$code
+
+format: swift ## formats the Swift code in place
+	$(SWIFT) format --in-place --parallel --recursive $(wildcard $(SWIFT_CODE))
+
+clean: ## what was built; never data
+	rm -rf .build Fuzz/.build Benchmarks/.build $(VENV)
+
+dependencies: ## installs all Debian packages that are missing (as root)
+	@scripts/install-dependencies build test
+
+build-dependencies:
+	@scripts/install-dependencies build
+
+test-dependencies:
+	@scripts/install-dependencies build test
+
+swift:
+	@command -v $(SWIFT) >/dev/null || { \
+		echo "Swift 6.3 is needed: https://www.swift.org/install/linux/ (its usr/bin in PATH)" >&2; \
+		exit 1; }
+
+$(VENV)/.installed: $(REQUIREMENTS) | test-dependencies
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check --requirement $(REQUIREMENTS)
+	@touch $@
+
+help:
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | column -t -s '|'

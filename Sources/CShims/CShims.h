@@ -1,0 +1,72 @@
+// What Glibc's Swift module leaves out. `static inline` only: there is nothing to link.
+#pragma once
+#include <stddef.h>
+#include <stdint.h>
+#include <malloc.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+// Declared here because glibc hides it without _GNU_SOURCE, and to define that would make this
+// module's fd_set another type than that of Swift's Glibc module.
+extern int accept4(int, struct sockaddr *, socklen_t *, int);
+
+static inline int sluice_accept(int fd, struct sockaddr *address, socklen_t *length) {
+    return accept4(fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+// Writes two pieces with one call; a peer that is gone is an error, not a SIGPIPE.
+static inline ssize_t sluice_send_two(int fd, const void *first, size_t first_count,
+                                      const void *second, size_t second_count) {
+    struct iovec pieces[2] = {{(void *)first, first_count}, {(void *)second, second_count}};
+    struct msghdr message = {.msg_iov = pieces, .msg_iovlen = 2};
+    return sendmsg(fd, &message, MSG_NOSIGNAL);
+}
+
+// prctl is variadic, which does not reach Swift. Names the calling thread; 15 bytes and a NUL.
+static inline int sluice_name_thread(const char *name) {
+    return prctl(PR_SET_NAME, name, 0, 0, 0);
+}
+
+// Processors that the calling process may run on, or 0; glibc hides sched_getaffinity too.
+static inline int sluice_processor_count(void) {
+    unsigned long set[128] = {0};
+    int count = 0;
+    if (syscall(SYS_sched_getaffinity, 0, sizeof(set), set) < 0) return 0;
+    for (int word = 0; word < 128; word++) count += __builtin_popcountl(set[word]);
+    return count;
+}
+
+// How much of the heap's free end is kept, from which size on a block is mapped by itself, and how
+// many heaps there are; glibc's module lacks malloc.h.
+static inline void sluice_tune_heap(int kept_bytes, int mapped_bytes, int heaps) {
+    mallopt(M_TRIM_THRESHOLD, kept_bytes);
+    mallopt(M_MMAP_THRESHOLD, mapped_bytes);
+    mallopt(M_ARENA_MAX, heaps);
+}
+
+// Gives free pages of the heap back to the kernel; glibc's module lacks malloc.h.
+static inline int sluice_trim_heap(void) { return malloc_trim(0); }
+
+// epoll_event is packed on x86-64, which Swift can't import faithfully: only its parts cross.
+static inline int sluice_epoll_control(int epoll, int operation, int fd, uint32_t events,
+                                       uint64_t data) {
+    struct epoll_event event = {.events = events, .data = {.u64 = data}};
+    return epoll_ctl(epoll, operation, fd, &event);
+}
+
+static inline uint32_t sluice_epoll_event_mask(const struct epoll_event *events, size_t index) {
+    return events[index].events;
+}
+
+static inline uint64_t sluice_epoll_event_data(const struct epoll_event *events, size_t index) {
+    return events[index].data.u64;
+}
+

@@ -1,0 +1,282 @@
+/// Replaces `${…}` in the strings of a configuration.
+///
+/// The rules are the Collector's: `${env:NAME}`, `${NAME}`, `${env:NAME:-default}`,
+/// `${file:path}`, `${yaml:text}`, one inside another, and `$$` for a dollar. A string that is one
+/// whole reference takes the type of what was fetched, and may become a list or mapping; beside
+/// other text what was fetched is text. Keys are not expanded, and a lone `$` is left alone.
+/// One rule differs: a scalar that was fetched is taken as it is, where the Collector expands it
+/// again and so spoils every password with `$$` in it.
+/// Source: https://github.com/open-telemetry/opentelemetry-collector/tree/main/confmap
+struct Expansion {
+    /// Of references inside each other's names, and of fragments that fetch fragments.
+    static let depthMax = 16
+    /// Of references in one configuration; a file that includes itself twice doubles at each depth.
+    static let referenceCountMax = 2_000
+    /// Of all that is fetched for one configuration.
+    static let fetchedBytesMax = 16 << 20
+
+    private let sources: ConfigurationSources
+    private let diagnostics: Diagnostics
+    private var referenceCount = 0
+    private var fetchedByteCount = 0
+
+    init(sources: ConfigurationSources, diagnostics: Diagnostics) {
+        self.sources = sources
+        self.diagnostics = diagnostics
+    }
+
+    /// Where a reference stands, for messages, and how many others it stands in.
+    private struct Place {
+        var position: SourcePosition
+        var path: ConfigurationPath
+        var depth: Int
+    }
+
+    mutating func expand(_ root: ConfigurationNode) -> ConfigurationNode {
+        expand(root, path: ConfigurationPath(), depth: 0)
+    }
+
+    private mutating func expand(
+        _ node: ConfigurationNode, path: ConfigurationPath, depth: Int
+    ) -> ConfigurationNode {
+        var expanded = node
+        switch node.content {
+        case .string(let text):
+            guard text.utf8.contains(UInt8(ascii: "$")) else { return node }
+            return expand(text, of: node, Place(position: node.position, path: path, depth: depth))
+        case .list(let elements):
+            var expandedElements: [ConfigurationNode] = []
+            for (index, element) in elements.enumerated() {
+                expandedElements.append(
+                    expand(element, path: path.appending(index: index), depth: depth))
+            }
+            expanded.content = .list(expandedElements)
+        case .mapping(var entries):
+            for index in entries.indices {
+                entries[index].value = expand(
+                    entries[index].value, path: path.appending(entries[index].key), depth: depth)
+            }
+            expanded.content = .mapping(entries)
+        case .null, .bool, .int, .double: break
+        }
+        return expanded
+    }
+
+    private mutating func expand(
+        _ text: String, of node: ConfigurationNode, _ place: Place
+    ) -> ConfigurationNode {
+        let pieces = pieces(of: text, place)
+        if pieces.count == 1, case .reference(let inner) = pieces[0] {
+            guard let reference = reference(inner, place) else { return nothing(at: node.position) }
+            return fetchNode(reference, place) ?? nothing(at: node.position)
+        }
+        let isFetched = pieces.contains { if case .reference = $0 { true } else { false } }
+        let joined = join(pieces, place)
+        return ConfigurationNode(
+            .string(joined), at: node.position, origin: isFetched ? .expansion : node.origin,
+            text: joined)
+    }
+
+    private func nothing(at position: SourcePosition) -> ConfigurationNode {
+        ConfigurationNode(.null, at: position, origin: .expansion, text: "")
+    }
+
+    // MARK: Text
+
+    private enum Piece {
+        case text(String)
+        /// What stands between `${` and its `}`.
+        case reference(String)
+    }
+
+    /// Splits `a${b}c$$` into text, reference, and text with its `$$` replaced.
+    private func pieces(of text: String, _ place: Place) -> [Piece] {
+        var pieces: [Piece] = []
+        var plain: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        func endPlain() {
+            if !plain.isEmpty { pieces.append(.text(String(decoding: plain, as: UTF8.self))) }
+            plain = []
+        }
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "$") else {
+                plain.append(byte)
+                continue
+            }
+            if rest.first == UInt8(ascii: "$") {
+                rest.removeFirst()
+                plain.append(byte)
+            } else if rest.first == UInt8(ascii: "{"), let inner = reference(in: rest) {
+                endPlain()
+                pieces.append(.reference(String(decoding: inner, as: UTF8.self)))
+                rest = rest[(inner.endIndex + 1)...]
+            } else {
+                if rest.first == UInt8(ascii: "{") {
+                    diagnostics.warning(
+                        at: place.position, path: place.path,
+                        "a '${' has no '}', and is left as it is")
+                }
+                plain.append(byte)
+            }
+        }
+        endPlain()
+        return pieces
+    }
+
+    /// The bytes up to the `}` that ends the `{` at the start; nil if there is none.
+    private func reference(in bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+        var openCount = 0
+        var previous: UInt8?
+        for index in bytes.indices {
+            let byte = bytes[index]
+            // The first brace is the reference's own; others count only after a dollar.
+            if byte == UInt8(ascii: "{"), previous == nil || previous == UInt8(ascii: "$") {
+                openCount += 1
+            } else if byte == UInt8(ascii: "}") {
+                openCount -= 1
+                if openCount == 0 { return bytes[(bytes.startIndex + 1)..<index] }
+            }
+            previous = byte
+        }
+        return nil
+    }
+
+    private mutating func join(_ pieces: [Piece], _ place: Place) -> String {
+        var joined = ""
+        for piece in pieces {
+            switch piece {
+            case .text(let text): joined += text
+            case .reference(let inner):
+                guard let reference = reference(inner, place) else { continue }
+                joined += fetch(reference, place) ?? ""
+            }
+        }
+        return joined
+    }
+
+    // MARK: References
+
+    /// Parses a reference after expanding what is inside it; nil after reporting an error.
+    private mutating func reference(_ inner: String, _ place: Place) -> ExpansionReference? {
+        guard place.depth < Expansion.depthMax else {
+            diagnostics.error(
+                at: place.position, path: place.path,
+                "${…} inside ${…} goes deeper than \(Expansion.depthMax)")
+            return nil
+        }
+        referenceCount += 1
+        guard referenceCount <= Expansion.referenceCountMax else {
+            if referenceCount == Expansion.referenceCountMax + 1 {
+                diagnostics.error(
+                    at: place.position, path: place.path,
+                    "more than \(Expansion.referenceCountMax) ${…} in one configuration")
+            }
+            return nil
+        }
+        var deeper = place
+        deeper.depth += 1
+        let text = join(pieces(of: inner, deeper), deeper)
+        do throws(ExpansionReference.ParseError) {
+            return try ExpansionReference(text)
+        } catch {
+            diagnostics.error(at: place.position, path: place.path, error.message)
+            return nil
+        }
+    }
+
+    private mutating func fetchNode(
+        _ reference: ExpansionReference, _ place: Place
+    ) -> ConfigurationNode? {
+        guard let text = fetch(reference, place) else { return nil }
+        let fixedPosition: SourcePosition?
+        let file: String
+        if case .file(let path) = reference {
+            (file, fixedPosition) = (path, nil)
+        } else {
+            (file, fixedPosition) = (place.position.file, place.position)
+        }
+        // What isn't YAML is a string, as a password of `@home` must be.
+        let composed = try? YAMLComposer.compose(
+            Array(text.utf8), file: file, fixedPosition: fixedPosition)
+        guard let composed, composed.errors.isEmpty else {
+            return ConfigurationNode(
+                .string(text), at: place.position, origin: .expansion, text: text)
+        }
+        var node = composed.root
+        if node.list != nil || node.entries != nil {
+            // A fragment of configuration, with references of its own. A secret that happens to
+            // look like one is read as `text`.
+            let depth = place.depth + 1
+            node = expand(
+                fixedPosition == nil ? node : node.fetched, path: place.path, depth: depth)
+        }
+        node.position = place.position
+        node.origin = .expansion
+        node.text = text
+        return node
+    }
+
+    private mutating func fetch(_ reference: ExpansionReference, _ place: Place) -> String? {
+        let text: String
+        switch reference {
+        case .environment(let name, let standard):
+            if let value = sources.environment(name) ?? standard {
+                text = value
+            } else {
+                diagnostics.warning(
+                    at: place.position, path: place.path,
+                    "the environment variable \(name) is not set, and gives an empty string; "
+                        + "${env:\(name):-} says that this is meant")
+                return ""
+            }
+        case .file(let path):
+            do throws(ConfigurationSources.ReadError) {
+                // Editors end a file with a newline; a token never does.
+                let bytes = try sources.readFile(path)
+                text = String(decoding: bytes, as: UTF8.self).withoutLastNewline
+            } catch {
+                diagnostics.error(
+                    at: place.position, path: place.path,
+                    "can't read \(path.shortened): \(error.reason)")
+                return nil
+            }
+        case .yaml(let yaml): text = yaml
+        }
+        fetchedByteCount += text.utf8.count
+        guard fetchedByteCount <= Expansion.fetchedBytesMax else {
+            diagnostics.error(
+                at: place.position, path: place.path,
+                "more than \(ByteSize.format(Expansion.fetchedBytesMax)) are fetched by ${…}")
+            return nil
+        }
+        return text
+    }
+}
+
+extension String {
+    fileprivate var withoutLastNewline: String {
+        // "\r\n" is one Character.
+        last == "\n" || last == "\r\n" ? String(dropLast()) : self
+    }
+}
+
+extension ConfigurationNode {
+    /// The same tree with every value marked as fetched. Only the whole has a verbatim text.
+    fileprivate var fetched: ConfigurationNode {
+        var node = self
+        node.origin = .expansion
+        switch content {
+        case .list(let elements): node.content = .list(elements.map(\.fetched))
+        case .mapping(let entries):
+            node.content = .mapping(
+                entries.map { entry in
+                    var entry = entry
+                    entry.value = entry.value.fetched
+                    return entry
+                })
+        case .string: break
+        case .null, .bool, .int, .double: node.text = nil
+        }
+        return node
+    }
+}

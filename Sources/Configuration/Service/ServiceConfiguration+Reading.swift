@@ -1,0 +1,210 @@
+extension ServiceConfiguration {
+    /// Reads the top level of a loaded configuration and checks that what it refers to exists.
+    public init(
+        _ root: ConfigurationNode, catalogue: ComponentCatalogue, diagnostics: Diagnostics
+    ) {
+        telemetry = ConfigurationNode(.null, at: root.position)
+        limits = ConfigurationNode(.null, at: root.position)
+        var reader = MappingReader(root, path: ConfigurationPath(), diagnostics: diagnostics)
+        var declared = Declarations(catalogue: catalogue, diagnostics: diagnostics)
+        for kind in ComponentKind.allCases {
+            components += declared.components(kind, in: &reader)
+        }
+        if reader.require("service") {
+            _ = reader.mapping("service") { reader in
+                read(service: &reader, &declared)
+            }
+        }
+        reader.finish()
+        declared.warnOfUnused(components)
+    }
+
+    private mutating func read(service reader: inout MappingReader, _ declared: inout Declarations)
+    {
+        extensions = declared.references(.extension, in: &reader)
+        if let telemetry = reader.node("telemetry") { self.telemetry = telemetry }
+        if let limits = reader.node("limits") { self.limits = limits }
+        let path = reader.path.appending("pipelines")
+        let entries = reader.entries("pipelines")
+        if entries.isEmpty {
+            reader.error(
+                at: "pipelines",
+                "at least one pipeline is needed, for example traces with its "
+                    + "receivers and exporters")
+        }
+        for entry in entries {
+            let path = path.appending(entry.key)
+            guard let id = pipelineID(entry, path, reader.diagnostics) else { continue }
+            let pipeline = MappingReader.read(
+                entry.value, path: path, diagnostics: reader.diagnostics
+            ) { reader in
+                Pipeline(
+                    id: id, position: entry.keyPosition,
+                    receivers: declared.references(.receiver, in: &reader, isRequired: true),
+                    processors: declared.references(.processor, in: &reader),
+                    exporters: declared.references(.exporter, in: &reader, isRequired: true))
+            }
+            pipelines.append(pipeline)
+        }
+    }
+
+    private func pipelineID(
+        _ entry: ConfigurationNode.Entry, _ path: ConfigurationPath, _ diagnostics: Diagnostics
+    ) -> PipelineID? {
+        let parts = entry.key.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        let signals = PipelineSignal.allCases.map(\.rawValue)
+        guard let signal = PipelineSignal(rawValue: String(parts[0])) else {
+            let message =
+                parts[0] == "profiles"
+                ? "profiles aren't built yet; remove the pipeline"
+                : unknownMessage("signal", name: String(parts[0]), among: signals)
+            diagnostics.error(at: entry.keyPosition, path: path, message)
+            return nil
+        }
+        if parts.count > 1, parts[1].isEmpty {
+            diagnostics.error(
+                at: entry.keyPosition, path: path, "the name after '/' is empty")
+        }
+        return PipelineID(signal: signal, name: parts.count > 1 ? String(parts[1]) : "")
+    }
+}
+
+/// The ids that the sections define, and which of them something refers to.
+private struct Declarations {
+    let catalogue: ComponentCatalogue
+    let diagnostics: Diagnostics
+    /// Also those of components that are themselves at fault: references to them are not.
+    var ids: [ComponentKind: [ComponentID]] = [:]
+    var used: Set<ConfigurationPath> = []
+
+    init(catalogue: ComponentCatalogue, diagnostics: Diagnostics) {
+        self.catalogue = catalogue
+        self.diagnostics = diagnostics
+    }
+
+    mutating func components(
+        _ kind: ComponentKind, in reader: inout MappingReader
+    ) -> [ServiceConfiguration.Component] {
+        var components: [ServiceConfiguration.Component] = []
+        for entry in reader.entries(kind.section) {
+            let path = ConfigurationPath(kind.section, entry.key)
+            guard let id = id(entry.key, kind, at: entry.keyPosition, path) else { continue }
+            if let earlier = ids[kind, default: []].first(where: { $0 == id }) {
+                diagnostics.error(
+                    at: entry.keyPosition, path: path,
+                    "is another name of '\(earlier)', which is already defined")
+                continue
+            }
+            ids[kind, default: []].append(id)
+            guard isBuilt(id, kind, at: entry.keyPosition, path) else { continue }
+            components.append(
+                ServiceConfiguration.Component(
+                    kind: kind, id: id, position: entry.keyPosition, settings: entry.value))
+        }
+        return components
+    }
+
+    private func id(
+        _ text: String, _ kind: ComponentKind, at position: SourcePosition,
+        _ path: ConfigurationPath
+    ) -> ComponentID? {
+        do throws(ComponentID.ParseError) {
+            return try ComponentID(text, aliases: catalogue[kind].aliases)
+        } catch {
+            diagnostics.error(at: position, path: path, error.message)
+            return nil
+        }
+    }
+
+    private func isBuilt(
+        _ id: ComponentID, _ kind: ComponentKind, at position: SourcePosition,
+        _ path: ConfigurationPath
+    ) -> Bool {
+        let types = catalogue[kind]
+        if types.built.contains(id.type) { return true }
+        let message =
+            types.notBuilt[id.type]
+            ?? (kind == .connector
+                ? "connectors aren't built yet"
+                : unknownMessage(
+                    "\(kind.rawValue) type", name: id.type,
+                    among: Array(types.built) + types.aliases.keys))
+        diagnostics.error(at: position, path: path, message)
+        return false
+    }
+
+    /// The ids in a list of a pipeline or in `service.extensions`.
+    mutating func references(
+        _ kind: ComponentKind, in reader: inout MappingReader, isRequired: Bool = false
+    ) -> [ServiceConfiguration.Reference] {
+        let key = kind.section
+        let path = reader.path.appending(key)
+        var references: [ServiceConfiguration.Reference] = []
+        let elements = elements(key, in: &reader)
+        if isRequired, elements.isEmpty {
+            diagnostics.error(
+                at: reader.position(of: key), path: path,
+                "a pipeline needs at least one \(kind.rawValue)")
+        }
+        for (index, element) in elements.enumerated() {
+            let elementPath = path.appending(index: index)
+            guard let text = element.string else {
+                diagnostics.error(
+                    at: element.position, path: elementPath,
+                    "expected the id of a component, found \(element.summary)")
+                continue
+            }
+            guard let id = id(text, kind, at: element.position, elementPath) else { continue }
+            if references.contains(where: { $0.id == id }) {
+                diagnostics.error(
+                    at: element.position, path: elementPath, "'\(id)' is listed twice")
+                continue
+            }
+            check(id, kind, at: element.position, elementPath)
+            references.append(
+                ServiceConfiguration.Reference(
+                    id: id, position: element.position, path: elementPath))
+        }
+        return references
+    }
+
+    /// A list, or as in the Collector one string with commas.
+    private func elements(_ key: String, in reader: inout MappingReader) -> [ConfigurationNode] {
+        guard let node = reader.node(key), node.list == nil, let string = node.string else {
+            return reader.nodes(key)
+        }
+        return string.split(separator: ",").map {
+            ConfigurationNode(.string(String($0)), at: node.position, origin: node.origin)
+        }
+    }
+
+    private mutating func check(
+        _ id: ComponentID, _ kind: ComponentKind, at position: SourcePosition,
+        _ path: ConfigurationPath
+    ) {
+        if let declared = ids[kind, default: []].first(where: { $0 == id }) {
+            used.insert(ConfigurationPath(kind.section, declared.written))
+            return
+        }
+        // A connector is an exporter of one pipeline and a receiver of another.
+        if kind == .receiver || kind == .exporter, ids[.connector, default: []].contains(id) {
+            used.insert(ConfigurationPath(ComponentKind.connector.section, id.written))
+            return
+        }
+        let known = ids[kind, default: []].map(\.written)
+        let hint = nearestName(to: id.written, in: known).map { "; did you mean '\($0)'?" } ?? ""
+        diagnostics.error(
+            at: position, path: path, "'\(id)' is not defined under \(kind.section)\(hint)")
+    }
+
+    /// Silent while there are errors: a mistyped reference leaves its target unused.
+    func warnOfUnused(_ components: [ServiceConfiguration.Component]) {
+        if diagnostics.hasErrors { return }
+        for component in components where !used.contains(component.path) {
+            let place = component.kind == .extension ? "service.extensions" : "any pipeline"
+            diagnostics.warning(
+                at: component.position, path: component.path,
+                "is not used in \(place), and is not started")
+        }
+    }
+}

@@ -1,0 +1,226 @@
+public import Platform
+
+/// What speaks a protocol over a `Connection`. All calls come on the loop's thread.
+public protocol ConnectionHandler: AnyObject {
+    /// Bytes, or the end, wait to be received.
+    func readable(_ connection: Connection)
+    /// All that was written has left; comes once after each time when it had to wait.
+    func flushed(_ connection: Connection)
+    func deadlinePassed(_ connection: Connection)
+    /// The last call: the connection is closed, by either side.
+    func closed(_ connection: Connection)
+}
+
+/// A connected stream socket of a loop, with a buffer for what the peer isn't ready to take.
+///
+/// The buffer is bounded by its user: while `isWriteBlocked` a handler produces nothing more. Of
+/// the loop's thread alone.
+public final class Connection: EventHandler {
+    public let loop: EventLoop
+    public let peer: SocketAddress
+    private let handler: any ConnectionHandler
+    private var socket: Socket?
+    private var id: RegistrationID?
+    private var watched: Events = .readable
+    private var isReadingPaused = false
+    private var outgoing: [[UInt8]] = []
+    /// Bytes of the first piece that have left already.
+    private var sentOfFirst = 0
+    private var closing = Closing.open
+    private var lingerBytesLeft = 0
+
+    private enum Closing: Equatable {
+        case open
+        /// Close when the buffer is empty.
+        case afterFlush(lingering: Bool)
+        /// Everything was sent, and the end too: wait for the peer's end, so that the kernel has no
+        /// unread bytes, which would make it send a reset that can overtake our answer.
+        case lingering
+        case closed
+    }
+
+    /// What is read and thrown away after the last answer, at most.
+    public static let lingerBytesMax = 1 << 20
+    /// How long that may take.
+    public static let lingerTimeout = Duration.seconds(2)
+
+    /// Takes over the socket and begins to watch it.
+    public init(
+        _ socket: consuming Socket, peer: SocketAddress, loop: EventLoop,
+        handler: any ConnectionHandler
+    ) throws(SystemError) {
+        self.loop = loop
+        self.peer = peer
+        self.handler = handler
+        let raw = socket.rawDescriptor
+        self.socket = consume socket
+        id = try loop.register(raw, .readable, self)
+    }
+
+    public var isOpen: Bool { closing != .closed }
+
+    /// The peer takes less than was written: produce no more until `flushed`.
+    public var isWriteBlocked: Bool { !outgoing.isEmpty }
+
+    // MARK: - Reading
+
+    /// Appends at most `count` bytes to `buffer`. An error closes the connection and reads as its
+    /// end.
+    public func receive(upTo count: Int, appendingTo buffer: inout [UInt8]) -> Socket.Received {
+        guard socket != nil else { return .end }
+        do throws(SystemError) {
+            return try socket!.receive(upTo: count, appendingTo: &buffer)
+        } catch {
+            close()
+            return .end
+        }
+    }
+
+    /// While reading is paused the kernel's window fills, and the peer waits.
+    public func setReadingPaused(_ paused: Bool) {
+        guard closing == .open else { return }
+        isReadingPaused = paused
+        watch()
+    }
+
+    // MARK: - Writing
+
+    /// Sends both pieces, or keeps what the peer doesn't take yet.
+    public func write(_ head: [UInt8], _ body: [UInt8] = []) {
+        guard closing == .open, socket != nil else { return }
+        guard outgoing.isEmpty else {
+            enqueue(head)
+            enqueue(body)
+            return
+        }
+        do throws(SystemError) {
+            // SAFETY: views of bytes as bytes, which the arrays outlive.
+            let sent = try socket!.send(unsafe head.span.bytes, unsafe body.span.bytes) ?? 0
+            if sent == head.count + body.count { return }
+            if sent < head.count {
+                enqueue(head)
+                sentOfFirst = sent
+                enqueue(body)
+            } else {
+                enqueue(body)
+                sentOfFirst = sent - head.count
+            }
+            watch()
+        } catch {
+            close()
+        }
+    }
+
+    private func enqueue(_ piece: [UInt8]) {
+        if !piece.isEmpty { outgoing.append(piece) }
+    }
+
+    /// Closes when everything has been handed to the kernel, which sends it on.
+    /// - Parameter lingering: the peer may still be sending: read that for a while first, so that
+    ///   it gets to read its answer.
+    public func closeAfterFlush(lingering: Bool = false) {
+        guard closing == .open else { return }
+        closing = .afterFlush(lingering: lingering)
+        if outgoing.isEmpty { finish(lingering: lingering) } else { watch() }
+    }
+
+    /// Closes now; what was not sent yet is lost.
+    public func close() {
+        guard closing != .closed else { return }
+        closing = .closed
+        if let id { loop.deregister(id) }
+        id = nil
+        // Closes the descriptor, after the loop let go of it.
+        socket = nil
+        outgoing = []
+        handler.closed(self)
+    }
+
+    /// When the handler's `deadlinePassed` is called, unless it is set anew before.
+    public func setDeadline(_ deadline: Instant?) {
+        guard closing != .lingering, let id else { return }
+        loop.setDeadline(id, deadline)
+    }
+
+    // MARK: - From the loop
+
+    public func eventsArrived(_ events: Events) {
+        if events.contains(.writable) { flush() }
+        guard !events.isDisjoint(with: [.readable, .failed]), isOpen else { return }
+        switch closing {
+        case .lingering: discardIncoming()
+        case .closed: break
+        case .open where !isReadingPaused: handler.readable(self)
+        // Nobody would read, so that level-triggered epoll would report the failure for ever.
+        case .open, .afterFlush: if events.contains(.failed) { close() }
+        }
+    }
+
+    public func deadlinePassed() {
+        if closing == .lingering { close() } else { handler.deadlinePassed(self) }
+    }
+
+    private func flush() {
+        do throws(SystemError) {
+            while let first = outgoing.first {
+                // SAFETY: a view of bytes as bytes, which the array outlives.
+                let rest = unsafe first.span.bytes.extracting(droppingFirst: sentOfFirst)
+                guard let sent = try socket!.send(rest) else { return }
+                sentOfFirst += sent
+                if sentOfFirst == first.count {
+                    outgoing.removeFirst()
+                    sentOfFirst = 0
+                }
+            }
+        } catch {
+            return close()
+        }
+        watch()
+        if case .afterFlush(let lingering) = closing { return finish(lingering: lingering) }
+        handler.flushed(self)
+    }
+
+    private func finish(lingering: Bool) {
+        guard lingering else { return close() }
+        closing = .lingering
+        lingerBytesLeft = Connection.lingerBytesMax
+        isReadingPaused = false
+        guard socket != nil, let id else { return }
+        do throws(SystemError) {
+            try socket!.finishSending()
+        } catch {
+            return close()
+        }
+        watch()
+        loop.setDeadline(id, loop.now + Connection.lingerTimeout)
+        discardIncoming()
+    }
+
+    private func discardIncoming() {
+        let outcome = loop.withReceiveBuffer { buffer in
+            receive(upTo: 64 << 10, appendingTo: &buffer)
+        }
+        switch outcome {
+        case .bytes(let count):
+            lingerBytesLeft -= count
+            if lingerBytesLeft <= 0 { close() }
+        case .end: close()
+        case .wouldBlock: break
+        }
+    }
+
+    /// Tells epoll what is of interest now, when that has changed.
+    private func watch() {
+        guard let id else { return }
+        var wanted: Events = isReadingPaused ? [] : .readable
+        if case .afterFlush = closing { wanted = [] }
+        if !outgoing.isEmpty { wanted.insert(.writable) }
+        guard wanted != watched else { return }
+        watched = wanted
+        do throws(SystemError) {
+            try loop.setEvents(id, wanted)
+        } catch {
+            close()
+        }
+    }
+}

@@ -1,0 +1,111 @@
+import OTLP
+import Pipeline
+import Platform
+import Synchronization
+import Telemetry
+
+/// Writes telemetry to one SQLite file: the embedded default. See the README for tables and views.
+final class SQLiteExporter: Exporter {
+    private let settings: SQLiteSettings
+    private let clock: any Clock
+    private let log: Logger
+    private let metrics: SQLiteMetrics
+    private let waits: SQLiteWaits
+    /// Nil after an error that a new connection may get over, until the next lot.
+    private let store: Mutex<SQLiteStore?>
+    /// The same connection, for `abort`, which must not wait for the lot that it ends.
+    private let interruptible: Mutex<SQLiteConnection?>
+
+    init(
+        _ settings: SQLiteSettings, _ environment: ComponentEnvironment
+    ) throws(ComponentError) {
+        self.settings = settings
+        clock = environment.clock
+        log = environment.log
+        metrics = SQLiteMetrics(environment.metrics, exporter: environment.id)
+        waits = SQLiteWaits(busyTimeout: settings.busyTimeout)
+        store = Mutex(nil)
+        interruptible = Mutex(nil)
+        do throws(SQLiteStore.OpenFailure) {
+            try store.withLock { store throws(SQLiteStore.OpenFailure) in
+                store = try open()
+            }
+        } catch {
+            throw ComponentError("\(settings.path) \(error)")
+        }
+    }
+
+    func export(_ lot: Lot) -> ExportOutcome {
+        store.withLock { store in
+            do throws(SQLiteStore.OpenFailure) {
+                if store?.isOrphaned == true {
+                    log.warn("the database was moved or deleted; a new one is made")
+                    close(&store)
+                }
+                if store == nil { store = try open() }
+            } catch {
+                return .retry(after: nil, because: "\(settings.path) \(error)")
+            }
+            return write(lot, &store)
+        }
+    }
+
+    func abort() {
+        waits.isAborted.store(true, ordering: .relaxed)
+        interruptible.withLock { $0?.interrupt() }
+    }
+
+    func close() {
+        store.withLock { store in
+            do throws(SQLiteError) {
+                try store?.prepareToClose()
+            } catch {
+                // Nothing is lost: whoever opens the file next reads the write-ahead log.
+                log.warn("the write-ahead log stays", LogField("error", "\(error)"))
+            }
+            close(&store)
+        }
+    }
+
+    private func write(_ lot: Lot, _ store: inout SQLiteStore?) -> ExportOutcome {
+        guard let current = store else { preconditionFailure("BUG: a lot without a database") }
+        if let obstacle = current.obstacle {
+            try? current.checkpointIfDue()
+            if current.obstacle != nil { return .retry(after: nil, because: obstacle) }
+        }
+        do throws(SQLiteError) {
+            let rejectedCount = try current.write(lot)
+            maintain(current, after: lot.itemCount)
+            return .accepted(
+                rejectedItemCount: rejectedCount,
+                message: rejectedCount == 0 ? nil : "larger than a SQLite row can be")
+        } catch {
+            if error.endsConnection { close(&store) }
+            return .retry(after: nil, because: "\(settings.path): \(error)")
+        }
+    }
+
+    /// The lot is stored, whatever comes of this.
+    private func maintain(_ store: SQLiteStore, after itemCount: Int) {
+        do throws(SQLiteError) {
+            try store.maintain(after: itemCount)
+        } catch {
+            log.rateLimited.warn("maintenance failed", LogField("error", "\(error)"))
+        }
+        metrics.note(store.tally)
+        store.tally = SQLiteStore.Tally()
+        metrics.usedBytes.set(Int(store.retention.usedBytes))
+        metrics.walPages.set(waits.walPages.load(ordering: .relaxed))
+    }
+
+    private func open() throws(SQLiteStore.OpenFailure) -> SQLiteStore {
+        let store = try SQLiteStore(settings, clock: clock, waits: waits)
+        interruptible.withLock { $0 = store.connection }
+        return store
+    }
+
+    private func close(_ store: inout SQLiteStore?) {
+        interruptible.withLock { $0 = nil }
+        store = nil
+    }
+}

@@ -1,0 +1,68 @@
+import Bytes
+import OTLP
+
+extension RowWriter {
+    static let logColumns = [
+        "id", "time", "time_source", "observed_time", "trace_id", "span_id", "resource_id",
+        "scope_id", "severity_number", "severity_text", "service_name", "event_name", "body",
+        "body_json", "flags", "dropped_attributes", "attributes",
+    ]
+
+    /// Where a row's time comes from.
+    private enum TimeSource: Int64 {
+        case item = 0
+        case observation = 1
+        case arrival = 2
+    }
+
+    func write(
+        log item: ItemEntry, _ context: ScopeContext, _ bytes: RawSpan
+    ) throws(SQLiteError) {
+        let record = LogRecordView(item.body, in: bytes)
+        let traceID = record.traceID.isZero ? 0..<0 : building { $0.hex(record.traceID) }
+        let attributes = json.attributes(record.attributes, bytes)
+        let body = bodyJSON(of: record, bytes)
+        logs.bind(nextID)
+        bindTime(of: record)
+        logs.bindUnlessZero(signed(record.observedTime))
+        bindJSON(logs, traceID)
+        logs.bindUnlessZero(Int64(bitPattern: record.spanID.word))
+        logs.bind(context.resource.id)
+        logs.bind(context.scopeID)
+        logs.bind(Int64(record.severityNumber))
+        logs.bindUnlessEmpty(bytes, record.severityText)
+        logs.bind(context.resource.serviceName.rawSpan)
+        logs.bindUnlessEmpty(bytes, record.eventName)
+        if case .string(let text) = record.content {
+            logs.bind(bytes, text)
+        } else {
+            logs.bindNull()
+        }
+        bindJSON(logs, body)
+        logs.bindUnlessZero(Int64(record.flags))
+        logs.bindUnlessZero(Int64(record.droppedAttributesCount))
+        bindJSON(logs, attributes)
+        try logs.run()
+    }
+    /// The collector of a file often knows only when it saw a line: queries by time must find it.
+    private func bindTime(of record: LogRecordView) {
+        if record.time != 0 {
+            logs.bind(signed(record.time))
+            logs.bind(TimeSource.item.rawValue)
+        } else if record.observedTime != 0 {
+            logs.bind(signed(record.observedTime))
+            logs.bind(TimeSource.observation.rawValue)
+        } else {
+            logs.bind(now)
+            logs.bind(TimeSource.arrival.rawValue)
+        }
+    }
+
+    /// Of a body that is not text.
+    private func bodyJSON(of record: LogRecordView, _ bytes: RawSpan) -> Range<Int> {
+        switch record.content {
+        case .empty, .string: 0..<0
+        case let value: building { $0.value(value, bytes) }
+        }
+    }
+}

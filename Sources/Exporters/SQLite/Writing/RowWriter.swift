@@ -1,0 +1,154 @@
+import Bytes
+import OTLP
+import Pipeline
+
+/// Writes the items of batches as rows, within a transaction that its caller began.
+///
+/// Statements are prepared once. Text goes from the payload to SQLite without a copy; only JSON is
+/// built, in a buffer that is used again for each row.
+final class RowWriter {
+    /// Of the row that comes next, in whichever fact table.
+    var nextID: Int64 = 1
+    /// Nanoseconds since 1970 when this transaction began.
+    var now: Int64 = 0
+    var dictionary = DictionaryCache()
+    /// Numbers beyond 2^63 - 1 that became 2^63 - 1.
+    var clampedCount = 0
+
+    let spans: SQLiteStatement
+    let logs: SQLiteStatement
+    let points: PointStatements
+    let resources: SQLiteStatement
+    let scopes: SQLiteStatement
+    let series: SQLiteStatement
+
+    var json = ValueJSON()
+    private var index = TelemetryIndex()
+
+    init(_ connection: SQLiteConnection) throws(SQLiteError) {
+        spans = try Self.insert(connection, into: "span", Self.spanColumns)
+        logs = try Self.insert(connection, into: "log", Self.logColumns)
+        points = try PointStatements(connection)
+        resources = try Self.upsert(connection, into: "resource", Self.resourceColumns)
+        scopes = try Self.upsert(connection, into: "scope", Self.scopeColumns)
+        series = try Self.upsert(connection, into: "metric_series", Self.seriesColumns)
+    }
+
+    /// Writes all items of a batch, but those that no row can hold.
+    /// - Returns: how many those were.
+    func write(_ batch: QueuedBatch) throws(SQLiteError) -> Int {
+        let bytes = batch.payload.rawSpan
+        batch.index(into: &index)
+        var rejectedCount = 0
+        var resource: ResourceContext?
+        var resourceIndex: Int32 = -1
+        for (scopeIndex, scope) in index.scopes.enumerated() where !scope.items.isEmpty {
+            do throws(SQLiteError) {
+                if scope.resource != resourceIndex || resource == nil {
+                    resourceIndex = scope.resource
+                    resource = nil
+                    resource = try write(resource: index.resources[Int(resourceIndex)], bytes)
+                }
+                let context = ScopeContext(
+                    resource: resource!, scopeID: try write(scope: scope, bytes))
+                rejectedCount += try writeItems(of: scopeIndex, context, bytes)
+            } catch {
+                guard error.isTooBig else { throw error }
+                rejectedCount += scope.items.count
+            }
+        }
+        return rejectedCount
+    }
+
+    private func writeItems(
+        of scopeIndex: Int, _ context: ScopeContext, _ bytes: RawSpan
+    ) throws(SQLiteError) -> Int {
+        var rejectedCount = 0
+        var metric: MetricContext?
+        for item in index.items[index.scopes[scopeIndex].items] {
+            json.removeAll()
+            do throws(SQLiteError) {
+                switch index.signal {
+                case .traces: try write(span: item, context, bytes)
+                case .logs: try write(log: item, context, bytes)
+                case .metrics:
+                    if metric?.index != item.parent {
+                        let entry = index.metrics[Int(item.parent)]
+                        metric = MetricContext(
+                            index: item.parent, entry, body: messageBody(entry.frame), bytes)
+                    }
+                    try write(point: item, metric!, context, bytes)
+                }
+                nextID += 1
+            } catch {
+                guard error.isTooBig else { throw error }
+                rejectedCount += 1
+            }
+        }
+        return rejectedCount
+    }
+
+    /// The body of a message that the index has a frame for; empty where there is none.
+    func messageBody(_ frame: Int32) -> ByteRange {
+        frame < 0 ? .none : index.frames[Int(frame)].body
+    }
+
+    /// Times and counts are unsigned on the wire; SQLite's integers are not.
+    func signed(_ value: UInt64) -> Int64 {
+        if value > UInt64(Int64.max) { clampedCount += 1 }
+        return Int64(clamping: value)
+    }
+
+    /// JSON that was built for the current row; NULL for an empty range.
+    func bindJSON(_ statement: SQLiteStatement, _ range: Range<Int>) {
+        if range.isEmpty {
+            statement.bindNull()
+        } else {
+            // The same storage, which stays where it is: `json` is left alone until the row is in.
+            let text = json.text
+            statement.bind(text.rawSpan, range)
+        }
+    }
+
+    /// Writes to the row's JSON what `body` writes, and says where.
+    func building(_ body: (inout ValueJSON) -> Void) -> Range<Int> {
+        let start = json.text.count
+        body(&json)
+        return start..<json.text.count
+    }
+
+    static func insert(
+        _ connection: SQLiteConnection, into table: String, _ columns: [String]
+    ) throws(SQLiteError) -> SQLiteStatement {
+        let places = columns.map { _ in "?" }.joined(separator: ",")
+        return try SQLiteStatement(
+            connection,
+            "INSERT INTO \(table) (\(columns.joined(separator: ","))) VALUES (\(places))",
+            "insert into \(table)")
+    }
+
+    /// The columns end with first_seen and last_seen; a row that exists gets a new last_seen.
+    private static func upsert(
+        _ connection: SQLiteConnection, into table: String, _ columns: [String]
+    ) throws(SQLiteError) -> SQLiteStatement {
+        let places = columns.map { _ in "?" }.joined(separator: ",")
+        return try SQLiteStatement(
+            connection,
+            """
+            INSERT INTO \(table) (\(columns.joined(separator: ","))) VALUES (\(places)) \
+            ON CONFLICT (\(columns[0])) DO UPDATE SET last_seen = excluded.last_seen
+            """, "insert into \(table)")
+    }
+}
+
+/// What the rows of one resource have in common.
+struct ResourceContext {
+    let id: Int64
+    let serviceName: [UInt8]
+}
+
+/// What the rows of one scope have in common.
+struct ScopeContext {
+    let resource: ResourceContext
+    let scopeID: Int64
+}

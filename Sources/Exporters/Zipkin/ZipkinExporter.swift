@@ -1,0 +1,85 @@
+public import Configuration
+import HTTP
+import HTTPClient
+public import OTLP
+public import Pipeline
+import Platform
+
+/// `zipkin`: spans in Zipkin's v2 JSON, to Zipkin or whatever understands it.
+final class ZipkinExporter: Exporter {
+    private let sender: HTTPSender
+    private let defaultServiceName: String
+    private let clock: any Clock
+
+    init(_ settings: ZipkinSettings, _ environment: ComponentEnvironment) throws(ComponentError) {
+        guard let url = settings.url else { throw ComponentError("endpoint is required") }
+        let compressors = CompressorPool(
+            settings.http.compression, level: settings.http.compressionLevel)
+        sender = try HTTPSender(
+            url, settings.http, contentType: "application/json", compressors: compressors)
+        defaultServiceName = settings.defaultServiceName
+        clock = environment.clock
+    }
+
+    func export(_ lot: Lot) -> ExportOutcome {
+        var text = ZipkinText(defaultServiceName: defaultServiceName)
+        var index = TelemetryIndex()
+        for batch in lot.batches {
+            batch.index(into: &index)
+            text.append(batch.payload, index)
+        }
+        guard !text.isTooLarge else {
+            return .reject(
+                because: "more than \(ZipkinText.bytesMaxStandard) bytes as Zipkin's JSON")
+        }
+        let rejectedSpanCount = text.rejectedSpanCount
+        let trace = lot.batches.lazy.compactMap(\.trace).first
+        do throws(HTTPClientError) {
+            let response = try sender.post(text.finish(), continuing: trace)
+            return outcome(response, rejectedSpanCount)
+        } catch {
+            return ExportOutcome(error)
+        }
+    }
+
+    func abort() { sender.abort() }
+    func close() {}
+
+    /// Zipkin has no table of retryable codes. A failing storage shows as 500, so that every 5xx
+    /// is tried again; a request that it calls wrong stays wrong.
+    private func outcome(
+        _ response: HTTPClientResponse, _ rejectedSpanCount: Int
+    ) -> ExportOutcome {
+        let words = response.words
+        let reason = words.isEmpty ? "\(response.status)" : "\(response.status): \(words)"
+        switch response.status.code {
+        case 200..<300:
+            return .accepted(
+                rejectedItemCount: rejectedSpanCount,
+                message: rejectedSpanCount > 0 ? "a trace id or span id is zero" : nil)
+        case 408, 429, 500..<600:
+            return .retry(
+                response, unixNanoseconds: clock.unixNanoseconds, because: reason)
+        default: return .reject(because: reason)
+        }
+    }
+}
+
+public enum ZipkinExporterFactory: ExporterFactory {
+    public static let type = "zipkin"
+    public static let signals: Set<Signal> = [.traces]
+
+    public static func read(_ reader: inout MappingReader) -> ZipkinSettings {
+        ZipkinSettings(&reader)
+    }
+
+    public static func delivery(_ settings: ZipkinSettings) -> DeliverySettings {
+        settings.delivery
+    }
+
+    public static func make(
+        _ settings: ZipkinSettings, _ environment: ComponentEnvironment
+    ) throws(ComponentError) -> any Exporter {
+        try ZipkinExporter(settings, environment)
+    }
+}

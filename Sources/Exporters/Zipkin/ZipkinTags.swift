@@ -1,0 +1,29 @@
+/// A span's tags: names with strings, in the order in which they were first set.
+struct ZipkinTags {
+    private(set) var entries: [(name: String, value: String)] = []
+    private var positions: [String: Int] = [:]
+
+    /// `nil` where there is none; setting replaces the value.
+    subscript(name: String) -> String? {
+        get { positions[name].map { entries[$0].value } }
+        set {
+            if let newValue { set(name, newValue) } else { remove(name) }
+        }
+    }
+
+    private mutating func set(_ name: String, _ value: String) {
+        if let position = positions[name] {
+            entries[position].value = value
+        } else {
+            positions[name] = entries.count
+            entries.append((name, value))
+        }
+    }
+
+    private mutating func remove(_ name: String) {
+        guard let position = positions[name] else { return }
+        entries.remove(at: position)
+        positions = [:]
+        for (position, entry) in entries.enumerated() { positions[entry.name] = position }
+    }
+}

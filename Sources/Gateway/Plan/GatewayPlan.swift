@@ -1,0 +1,192 @@
+public import Configuration
+import OTLP
+import Pipeline
+import Receivers
+public import Telemetry
+
+/// A whole configuration, read and checked, from which a gateway can be made. Making a plan opens
+/// nothing and starts nothing: it is all that `sluice validate` does.
+public struct GatewayPlan: Sendable {
+    struct ReceiverPlan: Sendable {
+        var id: String
+        var settings: ConfigurationNode
+        var make: @Sendable (ReceiverEnvironment) throws(ComponentError) -> any Receiver
+    }
+
+    struct ProcessorPlan: Sendable {
+        var id: String
+        var make: @Sendable (ComponentEnvironment) throws(ComponentError) -> any Processor
+    }
+
+    struct ExporterPlan: Sendable {
+        var id: String
+        var settings: ConfigurationNode
+        var delivery: DeliverySettings
+        /// Those that its settings have a destination for.
+        var signals: Set<Signal>
+        var make: @Sendable (ComponentEnvironment) throws(ComponentError) -> any Exporter
+    }
+
+    struct PipelinePlan: Sendable {
+        var id: String
+        var signal: Signal
+        var receivers: [String]
+        var processors: [String]
+        var exporters: [String]
+    }
+
+    var receivers: [ReceiverPlan] = []
+    var processors: [ProcessorPlan] = []
+    var exporters: [ExporterPlan] = []
+    var pipelines: [PipelinePlan] = []
+    var healthCheck: HealthCheckSettings?
+    var telemetry = TelemetrySettings()
+    var limits = LimitSettings()
+
+    /// Reads a loaded configuration. What is wrong goes to `diagnostics`; a plan with errors must
+    /// not be run. Components that no pipeline uses are read, and left out.
+    public init(_ root: ConfigurationNode, diagnostics: Diagnostics) {
+        let service = ServiceConfiguration(
+            root, catalogue: Catalogue.components, diagnostics: diagnostics)
+        readComponents(of: service, diagnostics)
+        for pipeline in service.pipelines { read(pipeline, diagnostics) }
+        let used = Set(pipelines.flatMap(\.exporters))
+        exporters.removeAll { !used.contains($0.id) }
+        let fed = Set(pipelines.flatMap(\.receivers))
+        receivers.removeAll { !fed.contains($0.id) }
+        telemetry = MappingReader.read(
+            service.telemetry, path: ConfigurationPath("service", "telemetry"),
+            diagnostics: diagnostics
+        ) { TelemetrySettings(&$0, exporters: exporters.map(\.id)) }
+        limits = MappingReader.read(
+            service.limits, path: ConfigurationPath("service", "limits"), diagnostics: diagnostics
+        ) { LimitSettings(&$0) }
+    }
+
+    private mutating func readComponents(
+        of service: ServiceConfiguration, _ diagnostics: Diagnostics
+    ) {
+        for component in service.components {
+            switch component.kind {
+            case .receiver:
+                for factory in Catalogue.receivers where factory.type == component.id.type {
+                    receivers.append(Self.plan(factory, component, diagnostics))
+                }
+            case .processor:
+                for factory in Catalogue.processors where factory.type == component.id.type {
+                    processors.append(Self.plan(factory, component, diagnostics))
+                }
+            case .exporter:
+                for factory in Catalogue.exporters where factory.type == component.id.type {
+                    exporters.append(Self.plan(factory, component, diagnostics))
+                }
+            case .extension:
+                let settings = component.read(diagnostics) { HealthCheckSettings(&$0) }
+                if service.extensions.contains(where: { $0.id == component.id }) {
+                    healthCheck = settings
+                }
+            case .connector: continue
+            }
+        }
+    }
+
+    private static func plan<Factory: ReceiverFactory>(
+        _ factory: Factory.Type, _ component: ServiceConfiguration.Component,
+        _ diagnostics: Diagnostics
+    ) -> ReceiverPlan {
+        let settings = component.read(diagnostics) { factory.read(&$0) }
+        return ReceiverPlan(id: component.id.written, settings: component.settings) {
+            environment throws(ComponentError) in try factory.make(settings, environment)
+        }
+    }
+
+    private static func plan<Factory: ProcessorFactory>(
+        _ factory: Factory.Type, _ component: ServiceConfiguration.Component,
+        _ diagnostics: Diagnostics
+    ) -> ProcessorPlan {
+        let settings = component.read(diagnostics) { factory.read(&$0) }
+        return ProcessorPlan(id: component.id.written) {
+            environment throws(ComponentError) in try factory.make(settings, environment)
+        }
+    }
+
+    private static func plan<Factory: ExporterFactory>(
+        _ factory: Factory.Type, _ component: ServiceConfiguration.Component,
+        _ diagnostics: Diagnostics
+    ) -> ExporterPlan {
+        let settings = component.read(diagnostics) { factory.read(&$0) }
+        return ExporterPlan(
+            id: component.id.written, settings: component.settings,
+            delivery: factory.delivery(settings), signals: factory.signals(settings)
+        ) { environment throws(ComponentError) in try factory.make(settings, environment) }
+    }
+
+    private mutating func read(
+        _ pipeline: ServiceConfiguration.Pipeline, _ diagnostics: Diagnostics
+    ) {
+        let signal = Signal(pipeline.id.signal)
+        for reference in pipeline.receivers {
+            check(reference, signal, Catalogue.receivers.map { ($0.type, $0.signals) }, diagnostics)
+        }
+        for reference in pipeline.processors {
+            check(
+                reference, signal, Catalogue.processors.map { ($0.type, $0.signals) }, diagnostics)
+        }
+        for reference in pipeline.exporters {
+            check(reference, signal, Catalogue.exporters.map { ($0.type, $0.signals) }, diagnostics)
+            checkSettings(of: reference, signal, diagnostics)
+        }
+        pipelines.append(
+            PipelinePlan(
+                id: pipeline.id.description, signal: signal,
+                receivers: pipeline.receivers.map(\.id.written),
+                processors: pipeline.processors.map(\.id.written),
+                exporters: pipeline.exporters.map(\.id.written)))
+    }
+
+    /// A type that is for a signal may have been configured without a destination for it.
+    private func checkSettings(
+        of reference: ServiceConfiguration.Reference, _ signal: Signal, _ diagnostics: Diagnostics
+    ) {
+        guard let exporter = exporters.first(where: { $0.id == reference.id.written }),
+            let type = Catalogue.exporters.first(where: { $0.type == reference.id.type }),
+            type.signals.contains(signal), !exporter.signals.contains(signal)
+        else { return }
+        diagnostics.error(
+            at: reference.position, path: reference.path,
+            "'\(reference.id.written)' has no endpoint for \(signal.name); set its 'endpoint' or "
+                + "'\(signal.name)_endpoint'")
+    }
+
+    private func check(
+        _ reference: ServiceConfiguration.Reference, _ signal: Signal,
+        _ types: [(type: String, signals: Set<Signal>)], _ diagnostics: Diagnostics
+    ) {
+        guard let type = types.first(where: { $0.type == reference.id.type }),
+            !type.signals.contains(signal)
+        else { return }
+        let others = Signal.allCases.filter(type.signals.contains).map(\.name)
+        diagnostics.error(
+            at: reference.position, path: reference.path,
+            "'\(reference.id.written)' is not for \(signal.name), only for "
+                + others.joined(separator: " and "))
+    }
+}
+
+extension Signal {
+    init(_ signal: PipelineSignal) {
+        switch signal {
+        case .traces: self = .traces
+        case .metrics: self = .metrics
+        case .logs: self = .logs
+        }
+    }
+}
+
+extension GatewayPlan {
+    /// What the process needs to know before there is a gateway.
+    public var logLevel: LogLevel { telemetry.logLevel }
+    public var logEncoding: LogEncoding { telemetry.logEncoding }
+    /// How long SIGTERM may take to deliver what was acknowledged.
+    public var shutdownTimeout: Duration { limits.shutdownTimeout }
+}

@@ -1,0 +1,234 @@
+import EventLoop
+import HTTPServer
+import OTLP
+import Pipeline
+public import Platform
+import Receivers
+import Synchronization
+public import Telemetry
+
+/// A running gateway: starts, reloads and stops everything that a plan names.
+public final class Gateway: Sendable {
+    private struct State {
+        var graph: Graph?
+        var admin: AdminServers?
+        var tracing: SelfTracing?
+        /// What a reload has replaced, and still delivers.
+        var retiring: [Thread] = []
+    }
+
+    let log: Logger
+    let metrics: MetricRegistry
+    private let output: LogOutput
+    private let loops: EventLoopGroup
+    private let workers: WorkerPool
+    private let spans: SpanRecorder
+    private let builder: GraphBuilder
+    private let isStopping = Atomic<Bool>(false)
+    // SAFETY: what the state holds is Sendable or used under the lock alone.
+    private let state: Mutex<State>
+
+    /// Bodies of more than a megabyte that may wait for a worker; each is in the budget already.
+    private static let waitingBodiesMax = 256
+
+    /// Starts everything, or nothing.
+    ///
+    /// - Throws: `ComponentError`, which says which component cannot start, and why.
+    public init(
+        _ plan: GatewayPlan, output: LogOutput, clock: any Clock = SystemClock()
+    ) throws(ComponentError) {
+        self.output = output
+        log = Logger(output)
+        metrics = MetricRegistry()
+        let loopCount =
+            plan.limits.loopCount > 0 ? plan.limits.loopCount : Machine.processorCount
+        do throws(SystemError) {
+            loops = try EventLoopGroup(count: loopCount, clock: clock)
+            workers = try WorkerPool(
+                name: "worker", threads: loopCount, waitingMax: Self.waitingBodiesMax)
+        } catch {
+            throw ComponentError("cannot start the event loops: \(error)")
+        }
+        ProcessMetrics.register(
+            in: metrics, service: ["service_name": "sluice", "service_version": Version.current],
+            clock: clock)
+        spans = SpanRecorder(
+            registry: metrics,
+            resource: ["service.name": "sluice", "service.version": Version.current],
+            version: Version.current, clock: clock,
+            random: {
+                var random = SystemRandom()
+                return random.next()
+            })
+        let environment = ReceiverEnvironment(
+            component: ComponentEnvironment(id: "", log: log, metrics: metrics, clock: clock),
+            loops: loops, workers: workers,
+            bodyBudget: ByteBudget(limit: plan.limits.requestBodiesMax), spans: spans,
+            httpMetrics: HTTPServerMetrics(metrics))
+        builder = GraphBuilder(environment: environment)
+        state = Mutex(State())
+        try start(plan)
+    }
+
+    private func start(_ plan: GatewayPlan) throws(ComponentError) {
+        do throws(ComponentError) {
+            let admin = try AdminServers(plan, gateway: self, loops: loops)
+            state.withLock { $0.admin = admin }
+            let graph = try builder.build(plan, after: nil)
+            state.withLock { $0.graph = graph }
+            let tracing = try SelfTracing(spans, log: log, metrics: metrics) { [weak self] in
+                self?.spanExporters() ?? []
+            }
+            state.withLock { $0.tracing = tracing }
+        } catch {
+            _ = stop(within: .zero)
+            throw error
+        }
+        announce(plan)
+    }
+
+    /// Puts another configuration in place of the running one. What is unchanged goes on untouched;
+    /// what is gone delivers what it has taken, in the background.
+    ///
+    /// - Throws: why it is refused; the old one goes on then.
+    public func reload(_ plan: GatewayPlan) throws(ComponentError) {
+        guard let previous = state.withLock({ $0.graph }) else { return }
+        let graph = try builder.build(plan, after: previous)
+        for running in graph.receivers {
+            running.receiver.feed(graph.intakes[running.plan.id] ?? [:])
+        }
+        state.withLock { $0.graph = graph }
+        output.level = plan.telemetry.logLevel
+        if plan.telemetry.admin != previous.plan.telemetry.admin
+            || plan.healthCheck != previous.plan.healthCheck
+            || plan.limits != previous.plan.limits
+            || plan.telemetry.logEncoding != previous.plan.telemetry.logEncoding
+        {
+            log.warn(
+                "service.telemetry and service.limits change with a restart, but for the level")
+        }
+        try retire(previous, replacedBy: graph)
+        log.info("configuration reloaded")
+    }
+
+    private func retire(_ previous: Graph, replacedBy graph: Graph) throws(ComponentError) {
+        let receivers = previous.receivers.filter { old in
+            !graph.receivers.contains { $0.receiver === old.receiver }
+        }.map(\.receiver)
+        let deliveries = previous.exporters.filter { old in
+            !graph.exporters.contains { $0.delivery === old.delivery }
+        }.map(\.delivery)
+        guard !receivers.isEmpty || !deliveries.isEmpty else { return }
+        for receiver in receivers { receiver.stopAccepting() }
+        let timeout = graph.plan.limits.shutdownTimeout
+        let log = log
+        do throws(SystemError) {
+            let thread = try Thread(name: "retire") {
+                let deadline = Instant.now + timeout
+                for receiver in receivers { _ = receiver.drain(until: deadline) }
+                let lost = Self.drain(deliveries, until: deadline)
+                if lost > 0 {
+                    log.error(
+                        "a reload removed exporters that did not deliver in time",
+                        LogField("items_lost", lost))
+                }
+            }
+            state.withLock { $0.retiring.append(thread) }
+        } catch {
+            throw ComponentError("cannot drain what the reload removed: \(error)")
+        }
+    }
+
+    /// Stops accepting, answers and delivers what was taken.
+    ///
+    /// - Returns: how many acknowledged items could not be delivered in time.
+    public func stop(within limit: Duration) -> Int {
+        isStopping.store(true, ordering: .releasing)
+        let deadline = Instant.now + limit
+        let (graph, tracing, retiring) = state.withLock { ($0.graph, $0.tracing, $0.retiring) }
+        for running in graph?.receivers ?? [] { running.receiver.stopAccepting() }
+        for running in graph?.receivers ?? [] {
+            if !running.receiver.drain(until: deadline) {
+                log.warn("requests were cut off", LogField("receiver", running.plan.id))
+            }
+        }
+        _ = workers.drain(until: deadline)
+        tracing?.stop()
+        let lost = Self.drain((graph?.exporters ?? []).map(\.delivery), until: deadline)
+        for thread in retiring { thread.join() }
+        state.withLock { $0.admin }?.stop()
+        workers.stop()
+        loops.stop()
+        output.reportSuppressed(all: true)
+        return lost
+    }
+
+    /// Drains all at once: the slow ones share the time.
+    private static func drain(_ deliveries: [Delivery], until deadline: Instant) -> Int {
+        let lost = Monitor(0)
+        var threads: [Thread] = []
+        for delivery in deliveries {
+            let work: @Sendable () -> Void = {
+                let count = delivery.drain(until: deadline)
+                lost.withLock { $0 += count }
+            }
+            if let thread = try? Thread(name: "drain", work) {
+                threads.append(thread)
+            } else {
+                work()
+            }
+        }
+        for thread in threads { thread.join() }
+        return lost.withLock { $0 }
+    }
+
+    var isReady: Bool {
+        !isStopping.load(ordering: .acquiring) && state.withLock { $0.graph != nil }
+    }
+
+    /// Each exporter with its id, for `/ready`.
+    var exporterStatus: [(id: String, status: Delivery.Status)] {
+        let graph = state.withLock { $0.graph }
+        return (graph?.exporters ?? []).map { ($0.plan.id, $0.delivery.status) }
+    }
+
+    /// The ids of processors that refuse whatever comes, in any pipeline.
+    var refusingProcessors: [String] {
+        let processors = state.withLock { $0.graph?.processors } ?? []
+        return Set(processors.filter(\.processor.refusesData).map(\.id)).sorted()
+    }
+
+    private func spanExporters() -> [Delivery] {
+        guard let graph = state.withLock({ $0.graph }) else { return [] }
+        return graph.exporters.filter {
+            graph.plan.telemetry.spanExporters.contains($0.plan.id)
+        }.map(\.delivery)
+    }
+
+    /// Where each receiver listens.
+    public var boundAddresses: [(receiver: String, address: SocketAddress)] {
+        let graph = state.withLock { $0.graph }
+        return (graph?.receivers ?? []).flatMap { running in
+            running.receiver.boundAddresses.map { (running.plan.id, $0) }
+        }
+    }
+
+    /// Where `/health`, `/ready` and `/metrics` are.
+    public var adminAddresses: [SocketAddress] {
+        state.withLock { $0.admin }?.boundAddresses ?? []
+    }
+
+    private func announce(_ plan: GatewayPlan) {
+        for (receiver, address) in boundAddresses {
+            log.info(
+                "receiving", LogField("receiver", receiver),
+                LogField("address", address.description))
+        }
+        let queues = plan.exporters.reduce(0) { $0 + $1.delivery.queueBytesMax }
+        log.info(
+            "memory ceilings, in MiB",
+            LogField("request_bodies", plan.limits.requestBodiesMax >> 20),
+            LogField("queues", queues >> 20),
+            LogField("sum", (plan.limits.requestBodiesMax + queues) >> 20))
+    }
+}

@@ -1,0 +1,201 @@
+import Configuration
+import OTLP
+import Pipeline
+import Platform
+import Receivers
+import Telemetry
+
+/// The running components of one configuration, connected.
+struct Graph {
+    struct RunningReceiver {
+        var plan: GatewayPlan.ReceiverPlan
+        var receiver: any Receiver
+    }
+
+    struct RunningExporter {
+        var plan: GatewayPlan.ExporterPlan
+        var delivery: Delivery
+    }
+
+    var plan: GatewayPlan
+    var receivers: [RunningReceiver] = []
+    var exporters: [RunningExporter] = []
+    var processors: [(id: String, processor: any Processor)] = []
+    /// By receiver, then by signal.
+    var intakes: [String: [Signal: Intake]] = [:]
+}
+
+/// Makes graphs. What a graph before it has, and the new plan wants unchanged, goes over with its
+/// queue; so a reload loses nothing.
+struct GraphBuilder {
+    let environment: ReceiverEnvironment
+
+    /// - Throws: why a component could not be made. Nothing of `previous` has changed then, and
+    ///   what was made for the new graph is stopped.
+    func build(_ plan: GatewayPlan, after previous: Graph?) throws(ComponentError) -> Graph {
+        var graph = Graph(plan: plan)
+        var made: [Delivery] = []
+        do throws(ComponentError) {
+            for exporter in plan.exporters {
+                if let running = previous?.exporter(like: exporter) {
+                    graph.exporters.append(running)
+                    continue
+                }
+                let delivery = try makeDelivery(exporter)
+                made.append(delivery)
+                graph.exporters.append(Graph.RunningExporter(plan: exporter, delivery: delivery))
+            }
+            let pipelines = try makePipelines(plan, graph.exporters, &graph.processors)
+            graph.intakes = makeIntakes(plan, pipelines)
+            // Each can be taken over once: two new receivers on one port stay a mistake.
+            var leaving = previous?.addresses(notIn: plan) ?? []
+            for receiver in plan.receivers {
+                if var running = previous?.receiver(like: receiver) {
+                    running.plan = receiver
+                    graph.receivers.append(running)
+                } else {
+                    let started = try startReceiver(receiver, graph.intakes, taking: leaving)
+                    leaving.removeAll(where: started.receiver.boundAddresses.contains)
+                    graph.receivers.append(started)
+                }
+            }
+        } catch {
+            for running in graph.receivers where previous?.receiver(like: running.plan) == nil {
+                running.receiver.stopAccepting()
+                _ = running.receiver.drain(until: .now)
+            }
+            for delivery in made { _ = delivery.drain(until: .now) }
+            throw error
+        }
+        return graph
+    }
+
+    private func makeDelivery(
+        _ plan: GatewayPlan.ExporterPlan
+    ) throws(ComponentError) -> Delivery {
+        let environment = component(plan.id, kind: "exporter")
+        let exporter = try prefixed("exporter", plan.id) { () throws(ComponentError) in
+            try plan.make(environment)
+        }
+        let queue = MemoryQueue(
+            capacity: plan.delivery.queueSize, sizer: plan.delivery.sizer,
+            bytesMax: plan.delivery.queueBytesMax)
+        let delivery = Delivery(
+            exporter: exporter, queue: queue, settings: plan.delivery, environment: environment)
+        do throws(SystemError) {
+            try delivery.start()
+        } catch {
+            throw ComponentError("exporter '\(plan.id)': cannot start its threads: \(error)")
+        }
+        return delivery
+    }
+
+    private func makePipelines(
+        _ plan: GatewayPlan, _ exporters: [Graph.RunningExporter],
+        _ processors: inout [(id: String, processor: any Processor)]
+    ) throws(ComponentError) -> [(plan: GatewayPlan.PipelinePlan, pipeline: Pipeline)] {
+        var pipelines: [(plan: GatewayPlan.PipelinePlan, pipeline: Pipeline)] = []
+        for pipeline in plan.pipelines {
+            var steps: [Pipeline.Step] = []
+            for id in pipeline.processors {
+                guard let processor = plan.processors.first(where: { $0.id == id }) else {
+                    preconditionFailure("BUG: a checked plan names a processor that is not there")
+                }
+                let environment = component(id, kind: "processor", pipeline: pipeline.id)
+                let made = try prefixed("processor", id) { () throws(ComponentError) in
+                    try processor.make(environment)
+                }
+                let metrics = ProcessorMetrics(
+                    environment.metrics, processor: id, signal: pipeline.signal)
+                steps.append(Pipeline.Step(made, metrics))
+                processors.append((id, made))
+            }
+            let deliveries = pipeline.exporters.compactMap { id in
+                exporters.first { $0.plan.id == id }?.delivery
+            }
+            pipelines.append(
+                (
+                    pipeline,
+                    Pipeline(
+                        id: pipeline.id, signal: pipeline.signal, steps: steps,
+                        exporters: deliveries)
+                ))
+        }
+        return pipelines
+    }
+
+    private func makeIntakes(
+        _ plan: GatewayPlan,
+        _ pipelines: [(plan: GatewayPlan.PipelinePlan, pipeline: Pipeline)]
+    ) -> [String: [Signal: Intake]] {
+        var intakes: [String: [Signal: Intake]] = [:]
+        for receiver in plan.receivers {
+            for signal in Signal.allCases {
+                let fed = pipelines.filter {
+                    $0.plan.signal == signal && $0.plan.receivers.contains(receiver.id)
+                }
+                guard !fed.isEmpty else { continue }
+                intakes[receiver.id, default: [:]][signal] = Intake(
+                    signal: signal, pipelines: fed.map(\.pipeline),
+                    clock: environment.component.clock)
+            }
+        }
+        return intakes
+    }
+
+    private func startReceiver(
+        _ plan: GatewayPlan.ReceiverPlan, _ intakes: [String: [Signal: Intake]],
+        taking inherited: [SocketAddress]
+    ) throws(ComponentError) -> Graph.RunningReceiver {
+        var environment = environment
+        environment.inheritedAddresses = inherited
+        environment.component = component(plan.id, kind: "receiver")
+        let receiver = try prefixed("receiver", plan.id) { () throws(ComponentError) in
+            let receiver = try plan.make(environment)
+            receiver.feed(intakes[plan.id] ?? [:])
+            try receiver.start()
+            return receiver
+        }
+        return Graph.RunningReceiver(plan: plan, receiver: receiver)
+    }
+
+    private func component(
+        _ id: String, kind: String, pipeline: String? = nil
+    ) -> ComponentEnvironment {
+        let base = environment.component
+        return ComponentEnvironment(
+            id: id, log: base.log.component(id, kind: kind, pipeline: pipeline),
+            metrics: base.metrics, clock: base.clock)
+    }
+
+    private func prefixed<Made>(
+        _ kind: String, _ id: String, _ make: () throws(ComponentError) -> Made
+    ) throws(ComponentError) -> Made {
+        do throws(ComponentError) {
+            return try make()
+        } catch {
+            throw ComponentError("\(kind) '\(id)': \(error)")
+        }
+    }
+}
+
+extension Graph {
+    func exporter(like plan: GatewayPlan.ExporterPlan) -> RunningExporter? {
+        exporters.first {
+            $0.plan.id == plan.id && $0.plan.settings.hasSameContent(as: plan.settings)
+        }
+    }
+
+    /// Where the receivers listen that `plan` does not keep as they are.
+    func addresses(notIn plan: GatewayPlan) -> [SocketAddress] {
+        receivers.filter { old in
+            !plan.receivers.contains { receiver(like: $0)?.receiver === old.receiver }
+        }.flatMap(\.receiver.boundAddresses)
+    }
+
+    func receiver(like plan: GatewayPlan.ReceiverPlan) -> RunningReceiver? {
+        receivers.first {
+            $0.plan.id == plan.id && $0.plan.settings.hasSameContent(as: plan.settings)
+        }
+    }
+}

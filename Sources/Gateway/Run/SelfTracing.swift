@@ -1,0 +1,67 @@
+import OTLP
+import Pipeline
+import Platform
+import Synchronization
+import Telemetry
+
+/// Brings the spans of Sluice's own from their recorder to the exporters that are to have them.
+///
+/// They go straight into the exporters' queues, through no receiver and with no trace context, so
+/// that delivering them records nothing: the pipeline cannot feed itself.
+final class SelfTracing: Sendable {
+    static let interval = Duration.seconds(1)
+
+    private let stopping = Monitor(false)
+    private let thread: Thread
+    private let pump: @Sendable () -> Void
+
+    init(
+        _ recorder: SpanRecorder, log: Logger, metrics: MetricRegistry,
+        exporters: @escaping @Sendable () -> [Delivery]
+    ) throws(ComponentError) {
+        let dropped = metrics.counter(
+            "sluice_own_spans_refused",
+            help: "Spans of Sluice itself that found no room in an exporter's queue.")
+        let pump: @Sendable () -> Void = {
+            while let batch = recorder.takeBatch() {
+                Self.deliver(batch, to: exporters(), dropped)
+            }
+        }
+        self.pump = pump
+        let stopping = stopping
+        do throws(SystemError) {
+            thread = try Thread(name: "self-tracing") {
+                while stopping.wait(until: .now + Self.interval, { $0 ? true : nil }) == nil {
+                    pump()
+                }
+            }
+        } catch {
+            throw ComponentError("cannot start the thread for spans of Sluice's own: \(error)")
+        }
+    }
+
+    /// Hands over what was recorded until now.
+    func stop() {
+        stopping.withLock { $0 = true }
+        stopping.notifyAll()
+        thread.join()
+        pump()
+    }
+
+    private static func deliver(
+        _ batch: SpanRecorder.Batch, to exporters: [Delivery], _ dropped: Counter
+    ) {
+        for exporter in exporters {
+            let size = BatchSize(items: batch.spanCount, bytes: batch.request.count)
+            guard exporter.queue.reserve(size) else {
+                dropped.add(batch.spanCount)
+                continue
+            }
+            exporter.queue.append(
+                QueuedBatch(
+                    signal: .traces, payload: batch.request, itemCount: batch.spanCount,
+                    enqueuedAt: .now)
+            ) {}
+        }
+    }
+}

@@ -1,0 +1,35 @@
+public import HTTP
+public import Platform
+
+/// What a server does with requests. Its methods run on the event loops' threads, several at a
+/// time, and must not block.
+public protocol HTTPHandler: Sendable {
+    /// The head is in, the body isn't: accept it, or answer now without reading the body.
+    func admit(_ head: HTTPRequestHead, from peer: SocketAddress) -> HTTPAdmission
+
+    /// The request is whole. Answer through `exchange`, now or later, from any thread, once.
+    func handle(_ request: consuming HTTPRequest, _ exchange: HTTPExchange)
+
+    /// The answer that HTTP itself must give: to malformed, too large, too slow requests (400, 408,
+    /// 413, 414, 417, 431, 501, 505), when there is no room (503), and when `handle` let its
+    /// exchange go without an answer (500).
+    /// - Parameter head: the request's, where it could be read.
+    func failure(
+        _ head: HTTPRequestHead?, status: HTTPStatus, message: String
+    ) -> HTTPResponse
+}
+
+extension HTTPHandler {
+    public func failure(
+        _ head: HTTPRequestHead?, status: HTTPStatus, message: String
+    ) -> HTTPResponse {
+        .text(status, message + "\n")
+    }
+}
+
+public enum HTTPAdmission: Sendable {
+    /// - `bodyBytesMax`: 413 beyond it.
+    /// - `route`: names the request in metrics; one of few, never the path as it was sent.
+    case accept(bodyBytesMax: Int, route: String = "")
+    case refuse(HTTPResponse)
+}

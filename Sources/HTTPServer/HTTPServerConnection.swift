@@ -1,0 +1,356 @@
+internal import EventLoop
+internal import HTTP
+internal import Platform
+
+/// One connection of a server: moves bytes between the socket and the decoder, performs what the
+/// decoder says, and keeps the answers in order.
+final class HTTPServerConnection: ConnectionHandler, @unchecked Sendable {
+    // SAFETY: everything but `loop` is touched on the loop's thread alone; an exchange that holds
+    // this object on another thread only passes it back to the loop.
+
+    /// Received with one call into the loop's shared buffer.
+    private static let receiveBytes = 64 << 10
+    /// A body with at least so much still to come is received straight into its array.
+    private static let directBytesMin = 16 << 10
+    /// Received in a row before other connections of the loop have their turn.
+    private static let turnBytesMax = 1 << 20
+
+    let loop: EventLoop
+    private let server: LoopServer
+    private var connection: Connection?
+    private var decoder: HTTPRequestDecoder
+    private var answers = AnswerQueue()
+    /// What had arrived when the pipeline was full, and how much of it was processed since.
+    private var held: [UInt8] = []
+    private var heldOffset = 0
+    private var route = ""
+    /// Reserved from the budget for the body that is arriving.
+    private var charged = 0
+    private var isProcessing = false
+    private var hasServed = false
+    private var wasFull = false
+    private var peerHasEnded = false
+    private var started: Instant
+    private var lastProgress: Instant
+    private var blockedSince: Instant?
+
+    init(_ server: LoopServer, loop: EventLoop) {
+        self.server = server
+        self.loop = loop
+        decoder = HTTPRequestDecoder(limits: server.settings.limits)
+        started = loop.now
+        lastProgress = loop.now
+    }
+
+    func open(_ socket: consuming Socket, peer: SocketAddress) throws(SystemError) {
+        connection = try Connection(socket, peer: peer, loop: loop, handler: self)
+        setDeadline()
+    }
+
+    // MARK: - Reading
+
+    func readable(_ connection: Connection) {
+        var turnBytes = 0
+        while connection.isOpen, !isFull, !peerHasEnded, turnBytes < Self.turnBytesMax {
+            let wanted: Int
+            let received: Socket.Received
+            if decoder.directBodyRoom >= Self.directBytesMin {
+                wanted = min(decoder.directBodyRoom, Self.turnBytesMax)
+                received = receiveBody(connection, upTo: wanted)
+            } else {
+                wanted = Self.receiveBytes
+                received = loop.withReceiveBuffer { buffer in
+                    let received = connection.receive(upTo: wanted, appendingTo: &buffer)
+                    // SAFETY: a view of bytes as bytes, which the buffer outlives.
+                    if case .bytes = received {
+                        let processed = process(unsafe buffer.span.bytes, from: 0)
+                        held.append(contentsOf: buffer[processed...])
+                    }
+                    return received
+                }
+            }
+            guard case .bytes(let count) = received else {
+                if received == .end { ended() }
+                break
+            }
+            turnBytes += count
+            // A short read has emptied the socket; if not, epoll says so.
+            if count < wanted { break }
+        }
+        settle()
+    }
+
+    private func receiveBody(_ connection: Connection, upTo count: Int) -> Socket.Received {
+        var received = Socket.Received.wouldBlock
+        let request = decoder.receiveBody { body in
+            received = connection.receive(upTo: count, appendingTo: &body)
+        }
+        if case .bytes = received { lastProgress = loop.now }
+        if let request { handle(request) } else { _ = charge(decoder.bodyBytesHeld) }
+        return received
+    }
+
+    /// Requests wait for answers, or answers for the client, so that nothing more is read for now.
+    private var isFull: Bool {
+        answers.count >= server.settings.pipelinedMax || (connection?.isWriteBlocked ?? true)
+    }
+
+    /// Returns how far it came: less than all when the pipeline is full.
+    private func process(_ bytes: RawSpan, from start: Int) -> Int {
+        isProcessing = true
+        defer { isProcessing = false }
+        lastProgress = loop.now
+        var offset = start
+        while connection?.isOpen ?? false {
+            if isFull { return offset }
+            if decoder.phase == .idle { started = loop.now }
+            let action = decoder.next(bytes, from: &offset)
+            switch action {
+            case .needMoreBytes:
+                if charge(decoder.bodyBytesHeld) { return bytes.byteCount }
+            case .decide(let head): decide(head)
+            case .handle(let request): handle(request)
+            case .reject(let rejection, let head):
+                release()
+                fail(head, rejection.status, rejection.message, keepsAlive: false)
+            case .close: closeWhenAnswered()
+            }
+        }
+        return bytes.byteCount
+    }
+
+    private func decide(_ head: HTTPRequestHead) {
+        route = ""
+        switch server.handler.admit(head, from: peer) {
+        case .refuse(let response):
+            decoder.refuse()
+            append(response, head: head, keepsAlive: decoder.keepsAlive)
+        case .accept(let bodyBytesMax, let route):
+            self.route = route
+            switch decoder.accept(bodyBytesMax: bodyBytesMax) {
+            case .proceed: break
+            case .sendContinue:
+                _ = answers.append(
+                    .init(content: .interim, head: nil, started: started, keepsAlive: true))
+                sendAnswers()
+            case .tooLarge:
+                decoder.refuse()
+                fail(
+                    head, .contentTooLarge,
+                    "the request's body is larger than \(bodyBytesMax) bytes",
+                    keepsAlive: decoder.keepsAlive)
+            }
+        }
+    }
+
+    private func handle(_ request: consuming HTTPRequest) {
+        guard charge(request.body.count, whole: request.head) else { return }
+        let bodyBytes = charged
+        charged = 0
+        let number = answers.append(
+            .init(
+                content: .awaited, head: request.head, route: route,
+                requestBytes: request.body.count, started: started,
+                keepsAlive: decoder.keepsAlive && server.settings.keepsAlive, isWhole: true))
+        route = ""
+        let exchange = HTTPExchange(self, number: number, peer: peer, bodyBytes: bodyBytes)
+        server.handler.handle(request, exchange)
+    }
+
+    private var peer: SocketAddress { connection?.peer ?? .unix("") }
+
+    /// The peer sends no more. What it has asked is still answered.
+    private func ended() {
+        peerHasEnded = true
+        if decoder.phase == .body { release() }
+        decoder.end()
+        if answers.isEmpty { connection?.closeAfterFlush() }
+    }
+
+    // MARK: - The budget
+
+    /// Reserves what has arrived since; `false` when there was no room, and 503 was answered.
+    private func charge(_ bytes: Int, whole head: HTTPRequestHead? = nil) -> Bool {
+        let more = bytes - charged
+        guard more > 0 else { return true }
+        if server.settings.bodyBudget.reserve(more) {
+            charged += more
+            return true
+        }
+        release()
+        if head == nil { decoder.abandonBody() }
+        fail(
+            head ?? decoder.currentHead, .serviceUnavailable,
+            "the memory for request bodies is in use: try again", keepsAlive: decoder.keepsAlive)
+        return false
+    }
+
+    private func release() {
+        server.settings.bodyBudget.release(charged)
+        charged = 0
+    }
+
+    // MARK: - Answering
+
+    /// From the exchange: `nil` when it was let go unanswered.
+    func answer(_ number: Int, _ response: HTTPResponse?, bodyBytes: Int) {
+        server.settings.bodyBudget.release(bodyBytes)
+        guard let connection, connection.isOpen else { return }
+        let response =
+            response
+            ?? server.handler.failure(
+                answers.head(number), status: .internalServerError,
+                message: "the request was not answered")
+        answers.fill(number, with: response)
+        sendAnswers()
+        if !isProcessing { resume() }
+    }
+
+    private func fail(
+        _ head: HTTPRequestHead?, _ status: HTTPStatus, _ message: String, keepsAlive: Bool
+    ) {
+        var response = server.handler.failure(head, status: status, message: message)
+        if status == .serviceUnavailable, !response.headers.contains("Retry-After") {
+            response.headers.add("Retry-After", "1")
+        }
+        append(response, head: head, keepsAlive: keepsAlive)
+    }
+
+    private func append(_ response: HTTPResponse, head: HTTPRequestHead?, keepsAlive: Bool) {
+        _ = answers.append(
+            .init(
+                content: .ready(response), head: head, route: route, started: started,
+                keepsAlive: keepsAlive && server.settings.keepsAlive))
+        sendAnswers()
+    }
+
+    private func sendAnswers() {
+        while let connection, connection.isOpen, let item = answers.popReady() {
+            guard case .ready(let response) = item.content else {
+                connection.write(HTTPResponseEncoder.continueResponse)
+                continue
+            }
+            hasServed = true
+            let closes = !item.keepsAlive || (server.isDraining && answers.isEmpty)
+            let context = HTTPResponseEncoder.Context(
+                isHead: item.head?.method == .head, version: item.head?.version ?? .http11,
+                keepsAlive: !closes, date: server.date)
+            let sendsBody = HTTPResponseEncoder.sendsBody(of: response, context)
+            connection.write(
+                HTTPResponseEncoder.head(of: response, context), sendsBody ? response.body : [])
+            server.observer.requestFinished(
+                HTTPRequestRecord(
+                    method: item.head?.method, route: item.route, status: response.status,
+                    requestBytes: item.requestBytes,
+                    responseBytes: sendsBody ? response.body.count : 0,
+                    duration: loop.clock.now - item.started, peer: connection.peer))
+            if closes { return closeNow(lingering: !item.isWhole) }
+        }
+    }
+
+    /// Goes on with what had to wait for an answer to be sent.
+    private func resume() {
+        if !held.isEmpty, !isFull {
+            var bytes: [UInt8] = []
+            swap(&bytes, &held)
+            // SAFETY: a view of bytes as bytes, which the array outlives.
+            heldOffset = process(unsafe bytes.span.bytes, from: heldOffset)
+            if heldOffset < bytes.count { swap(&bytes, &held) } else { heldOffset = 0 }
+        }
+        settle()
+    }
+
+    /// After each change: what epoll watches, and the next deadline.
+    private func settle() {
+        guard let connection, connection.isOpen else { return }
+        if peerHasEnded, answers.isEmpty, held.isEmpty { return connection.closeAfterFlush() }
+        if isFull != wasFull {
+            // The time in which nothing was read was ours, not the client's.
+            if wasFull { lastProgress = loop.now }
+            if wasFull, decoder.phase == .head { started = loop.now }
+            wasFull = isFull
+        }
+        connection.setReadingPaused(isFull || peerHasEnded || decoder.phase == .ended)
+        blockedSince = connection.isWriteBlocked ? (blockedSince ?? loop.now) : nil
+        setDeadline()
+    }
+
+    func flushed(_ connection: Connection) {
+        blockedSince = nil
+        sendAnswers()
+        resume()
+    }
+
+    private func closeWhenAnswered() {
+        decoder.end()
+        if answers.isEmpty { closeNow(lingering: true) }
+    }
+
+    private func closeNow(lingering: Bool) {
+        release()
+        decoder.end()
+        dropHeld()
+        connection?.closeAfterFlush(lingering: lingering)
+    }
+
+    // MARK: - Time
+
+    private func setDeadline() {
+        guard let connection else { return }
+        let settings = server.settings
+        func after(_ start: Instant, _ timeout: Duration) -> Instant {
+            timeout > .zero ? start + timeout : .distantFuture
+        }
+        let readDeadline = after(started, settings.readTimeout)
+        let deadline: Instant
+        if let blockedSince {
+            deadline = after(blockedSince, settings.writeTimeout)
+        } else {
+            switch decoder.phase {
+            case _ where isFull: deadline = .distantFuture
+            case .idle where !answers.isEmpty: deadline = .distantFuture
+            case .idle where hasServed: deadline = after(lastProgress, settings.idleTimeout)
+            case .idle, .head:
+                deadline = min(after(started, settings.readHeaderTimeout), readDeadline)
+            case .body: deadline = min(after(lastProgress, settings.bodyStallTimeout), readDeadline)
+            case .decision, .ended: deadline = .distantFuture
+            }
+        }
+        connection.setDeadline(deadline)
+    }
+
+    func deadlinePassed(_ connection: Connection) {
+        if connection.isWriteBlocked { return connection.close() }
+        switch decoder.phase {
+        case .head, .body:
+            let head = decoder.currentHead
+            release()
+            decoder.end()
+            fail(head, .requestTimeout, "the request took too long to arrive", keepsAlive: false)
+            settle()
+        case .idle, .decision, .ended: connection.closeAfterFlush()
+        }
+    }
+
+    /// Idle connections go at once, others with the answer to their last request.
+    func beginDraining() {
+        guard let connection, connection.isOpen else { return }
+        if answers.isEmpty, decoder.phase == .idle, held.isEmpty { connection.closeAfterFlush() }
+    }
+
+    private func dropHeld() {
+        held = []
+        heldOffset = 0
+    }
+
+    func close() { connection?.close() }
+
+    func closed(_ connection: Connection) {
+        release()
+        decoder.end()
+        dropHeld()
+        for _ in 0..<answers.removeAll() { server.observer.requestLost() }
+        server.remove(self, peer: connection.peer)
+        self.connection = nil
+    }
+}

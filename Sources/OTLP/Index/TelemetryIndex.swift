@@ -1,0 +1,198 @@
+import Bytes
+
+/// A flat index over one `Export…ServiceRequest`: arrays of offsets, no object per item.
+///
+/// `rebuild` validates the bytes and indexes them in one pass. The index holds no bytes itself;
+/// each call that reads is handed the payload it was built over. Reuse one index for many requests:
+/// its arrays keep their capacity.
+public struct TelemetryIndex: Sendable {
+    public internal(set) var signal: Signal = .traces
+    /// Enclosing messages, outermost first: an edit below one changes its length.
+    public internal(set) var frames: [Frame] = []
+    public internal(set) var resources: [ResourceEntry] = []
+    public internal(set) var scopes: [ScopeEntry] = []
+    /// For metrics alone.
+    public internal(set) var metrics: [MetricEntry] = []
+    /// Spans, log records or data points, in the order of the payload.
+    public internal(set) var items: [ItemEntry] = []
+    /// How many items are not valid; each says why in its `fault`.
+    public internal(set) var faultyItemCount = 0
+    /// How many strings are not UTF-8.
+    public internal(set) var textFaultCount = 0
+    /// Whether a message that may stand once stands twice, so that its parts have to be merged
+    /// before offsets into it mean anything.
+    public internal(set) var hasSplitMessages = false
+
+    public init() {}
+
+    /// Whether `PayloadRepair` has something to do before these bytes are used.
+    public var needsRepair: Bool { textFaultCount > 0 || hasSplitMessages }
+
+    /// Validates `bytes` as the `Export…ServiceRequest` of `signal`, and indexes it.
+    ///
+    /// Unknown fields are legal and stay where they are. Items with ids of a wrong length are
+    /// indexed and marked; text that is not UTF-8 is counted. Both are for the caller to deal with.
+    ///
+    /// - Throws: `WireError` where the bytes are not such a message. The index is then empty.
+    public mutating func rebuild(over bytes: RawSpan, as signal: Signal) throws(WireError) {
+        removeAll()
+        self.signal = signal
+        do throws(WireError) {
+            guard bytes.byteCount <= Self.payloadBytesMax else {
+                throw WireError(.tooLarge(limit: Self.payloadBytesMax), at: 0)
+            }
+            try indexRequest(bytes)
+        } catch {
+            removeAll()
+            throw error
+        }
+    }
+
+    /// Offsets are 32 bits; 1 GiB leaves room for the growth that edits bring.
+    public static let payloadBytesMax = 1 << 30
+
+    mutating func removeAll() {
+        frames.removeAll(keepingCapacity: true)
+        resources.removeAll(keepingCapacity: true)
+        scopes.removeAll(keepingCapacity: true)
+        metrics.removeAll(keepingCapacity: true)
+        items.removeAll(keepingCapacity: true)
+        faultyItemCount = 0
+        textFaultCount = 0
+        hasSplitMessages = false
+    }
+
+    /// The scope that an item belongs to, as an index into `scopes`.
+    public func scopeIndex(of item: ItemEntry) -> Int {
+        signal == .metrics ? Int(metrics[Int(item.parent)].scope) : Int(item.parent)
+    }
+
+    // message ExportTraceServiceRequest { repeated ResourceSpans resource_spans = 1; }
+    // The same for metrics and logs.
+    private mutating func indexRequest(_ bytes: RawSpan) throws(WireError) {
+        var reader = WireReader(ByteRange(start: 0, end: bytes.byteCount))
+        while let field = try reader.next(in: bytes) {
+            guard field.number == 1 else { continue }
+            try field.expect(.bytes)
+            try indexResource(field, bytes)
+        }
+    }
+
+    // message ResourceSpans {
+    //   Resource resource = 1; repeated ScopeSpans scope_spans = 2; string schema_url = 3; }
+    // The same for metrics and logs.
+    private mutating func indexResource(
+        _ whole: WireField, _ bytes: RawSpan
+    ) throws(WireError) {
+        let frame = push(whole, parent: -1)
+        let resourceIndex = resources.count
+        let firstItem = items.count
+        resources.append(ResourceEntry(frame: frame))
+        var entry = ResourceEntry(frame: frame)
+        var reader = WireReader(whole.value)
+        while let field = try reader.next(in: bytes) {
+            switch field.number {
+            case 1:
+                try field.expect(.bytes)
+                if entry.resourceFrame >= 0 { hasSplitMessages = true }
+                entry.resourceFrame = push(field, parent: frame)
+                try validateResource(field.value, bytes, into: &entry)
+            case 2:
+                try field.expect(.bytes)
+                try indexScope(field, bytes, frame: frame, resource: Int32(resourceIndex))
+            case 3: entry.schemaURL = try text(field, bytes)
+            default: continue
+            }
+        }
+        entry.items = firstItem..<items.count
+        resources[resourceIndex] = entry
+    }
+
+    // message Resource { repeated KeyValue attributes = 1; uint32 dropped_attributes_count = 2;
+    //   repeated EntityRef entity_refs = 3; }
+    private mutating func validateResource(
+        _ range: ByteRange, _ bytes: RawSpan, into entry: inout ResourceEntry
+    ) throws(WireError) {
+        var reader = WireReader(range)
+        while let field = try reader.next(in: bytes) {
+            switch field.number {
+            case 1:
+                try validateKeyValue(field, bytes, depth: 0)
+                if entry.attributeCount == 0 { entry.attributes = field.field }
+                entry.attributes.end = UInt32(field.end)
+                entry.attributeCount += 1
+            case 2: try field.expect(.varint)
+            case 3: try validateEntityReference(field, bytes)
+            default: continue
+            }
+        }
+    }
+
+    // message ScopeSpans { InstrumentationScope scope = 1; repeated Span spans = 2;
+    //   string schema_url = 3; }
+    // The same with `repeated Metric metrics` and `repeated LogRecord log_records`.
+    private mutating func indexScope(
+        _ whole: WireField, _ bytes: RawSpan, frame parent: Int32, resource: Int32
+    ) throws(WireError) {
+        let frame = push(whole, parent: parent)
+        let scopeIndex = scopes.count
+        let firstItem = items.count
+        var entry = ScopeEntry(frame: frame, resource: resource)
+        scopes.append(entry)
+        var reader = WireReader(whole.value)
+        while let field = try reader.next(in: bytes) {
+            switch field.number {
+            case 2:
+                try field.expect(.bytes)
+                switch signal {
+                case .traces:
+                    try indexSpan(field, bytes, frame: frame, scope: Int32(scopeIndex))
+                case .logs:
+                    try indexLogRecord(field, bytes, frame: frame, scope: Int32(scopeIndex))
+                case .metrics:
+                    try indexMetric(field, bytes, frame: frame, scope: Int32(scopeIndex))
+                }
+            case 1:
+                try field.expect(.bytes)
+                if entry.scopeFrame >= 0 { hasSplitMessages = true }
+                entry.scopeFrame = push(field, parent: frame)
+                try validateScope(field.value, bytes, into: &entry)
+            case 3: entry.schemaURL = try text(field, bytes)
+            default: continue
+            }
+        }
+        entry.items = firstItem..<items.count
+        scopes[scopeIndex] = entry
+    }
+
+    // message InstrumentationScope { string name = 1; string version = 2;
+    //   repeated KeyValue attributes = 3; uint32 dropped_attributes_count = 4; }
+    private mutating func validateScope(
+        _ range: ByteRange, _ bytes: RawSpan, into entry: inout ScopeEntry
+    ) throws(WireError) {
+        var reader = WireReader(range)
+        while let field = try reader.next(in: bytes) {
+            switch field.number {
+            case 1: entry.name = try text(field, bytes)
+            case 2: entry.version = try text(field, bytes)
+            case 3:
+                try validateKeyValue(field, bytes, depth: 0)
+                if entry.attributeCount == 0 { entry.attributes = field.field }
+                entry.attributes.end = UInt32(field.end)
+                entry.attributeCount += 1
+            case 4: try field.expect(.varint)
+            default: continue
+            }
+        }
+    }
+
+    mutating func push(_ field: WireField, parent: Int32) -> Int32 {
+        frames.append(Frame(field, parent: parent))
+        return Int32(truncatingIfNeeded: frames.count - 1)
+    }
+
+    mutating func append(_ item: ItemEntry) {
+        if item.fault != .none { faultyItemCount += 1 }
+        items.append(item)
+    }
+}

@@ -1,0 +1,295 @@
+import Compression
+import HTTP
+import HTTPServer
+import OTLP
+import Pipeline
+import Platform
+import Synchronization
+import Telemetry
+
+/// OTLP over HTTP: from a request to the pipelines, and from what they say to an answer.
+/// Source: the OTLP specification 1.11, "OTLP/HTTP".
+final class OTLPHTTPHandler: HTTPHandler {
+    /// Beyond it a body is decompressed and transcoded off the loop, so that no loop stalls for its
+    /// neighbours. It bounds what is decompressed on the loop as well.
+    static let onLoopBytesMax = 1 << 20
+
+    private let settings: OTLPReceiverSettings
+    private let environment: ReceiverEnvironment
+    private let answers: OTLPAnswers
+    private let metrics: ReceiverMetrics
+    private let repairedTexts: MetricFamily<Counter>
+    private let rejectedItems: MetricFamily<Counter>
+    private let workspaces = OTLPWorkspaces()
+    private let intakes = Mutex<[Intake?]>([nil, nil, nil])
+
+    init(_ settings: OTLPReceiverSettings, _ environment: ReceiverEnvironment) {
+        self.settings = settings
+        self.environment = environment
+        answers = OTLPAnswers(settings)
+        let id = environment.component.id
+        let registry = environment.component.metrics
+        metrics = ReceiverMetrics(registry, receiver: id, transport: "http")
+        repairedTexts = registry.counter(
+            "sluice_receiver_repaired_strings",
+            help: "Strings that were not UTF-8 and got U+FFFD.", labels: ["receiver", "signal"])
+        rejectedItems = registry.counter(
+            "sluice_receiver_rejected_items",
+            help: "Items rejected by partial success: the client was told, and keeps them.",
+            labels: ["receiver", "signal", "reason"])
+    }
+
+    func feed(_ newIntakes: [Signal: Intake]) {
+        intakes.withLock { $0 = Signal.allCases.map { newIntakes[$0] } }
+    }
+
+    // MARK: Before the body
+
+    func admit(_ head: HTTPRequestHead, from peer: SocketAddress) -> HTTPAdmission {
+        if let preflight = answers.preflight(head) { return .refuse(preflight) }
+        do throws(OTLPFailure) {
+            let signal = try route(head)
+            _ = try content(head)
+            _ = try encoding(head)
+            return .accept(bodyBytesMax: settings.bodyBytesMax, route: settings.paths[signal]!)
+        } catch {
+            log(error, head, peer)
+            return .refuse(answers.failure(error, answering: head))
+        }
+    }
+
+    private func route(_ head: HTTPRequestHead) throws(OTLPFailure) -> Signal {
+        let path = head.path
+        guard let signal = Signal.allCases.first(where: { path == settings.paths[$0]! }) else {
+            let known = Signal.allCases.map { settings.paths[$0]! }.joined(separator: ", ")
+            throw OTLPFailure(
+                status: .notFound, message: "no such path; OTLP is taken at \(known)")
+        }
+        guard head.method == .post else {
+            throw OTLPFailure(
+                status: .methodNotAllowed,
+                message: "\(path) takes POST, not \(head.method.rawValue.prefix(16))",
+                allow: answers.allowedMethods)
+        }
+        guard intake(signal) != nil else {
+            throw OTLPFailure(
+                status: .notFound,
+                message: "no \(signal.name) pipeline names this receiver; add it to "
+                    + "service.pipelines.\(signal.name).receivers")
+        }
+        return signal
+    }
+
+    private func content(_ head: HTTPRequestHead) throws(OTLPFailure) -> BodyEncoding {
+        guard let content = BodyEncoding(contentType: head.headers["Content-Type"]) else {
+            throw OTLPFailure(
+                status: .unsupportedMediaType,
+                message: "expected Content-Type application/x-protobuf or application/json")
+        }
+        return content
+    }
+
+    private func encoding(_ head: HTTPRequestHead) throws(OTLPFailure) -> ContentEncoding {
+        // `identity` is no encoding, alone or beside another.
+        let encodings = head.headers.elements("Content-Encoding").filter {
+            !HTTPHeaders.isSame($0, "identity")
+        }
+        if encodings.isEmpty { return .identity }
+        guard encodings.count == 1, let encoding = ContentEncoding(encodings[0]),
+            settings.encodings.contains(encoding)
+        else {
+            let names = settings.encodings.filter { $0 != .identity }.map(\.name).sorted()
+                .joined(separator: ", ")
+            throw OTLPFailure(
+                status: .unsupportedMediaType,
+                message: "unsupported Content-Encoding; supported are \(names)",
+                acceptEncoding: names)
+        }
+        return encoding
+    }
+
+    func failure(_ head: HTTPRequestHead?, status: HTTPStatus, message: String) -> HTTPResponse {
+        var failure = OTLPFailure(status: status, message: message)
+        if status == .badRequest { failure.badField = "request" }
+        if status == .serviceUnavailable { failure.retryAfter = .seconds(1) }
+        log(failure, head, nil)
+        return answers.failure(failure, answering: head)
+    }
+
+    // MARK: With the body
+
+    func handle(_ request: consuming HTTPRequest, _ exchange: HTTPExchange) {
+        let head = request.head
+        let body = request.body
+        let otlp: OTLPRequest
+        do throws(OTLPFailure) {
+            let span = span(for: head, bodyBytes: body.count)
+            otlp = OTLPRequest(
+                signal: try route(head), content: try content(head), encoding: try encoding(head),
+                context: context(of: head, exchange.peer, span), span: span)
+        } catch {
+            return exchange.respond(answers.failure(error, answering: head))
+        }
+        let reply = OTLPReply(exchange: exchange, head: head, budget: environment.bodyBudget)
+        guard body.count <= Self.onLoopBytesMax else { return handOver(body, otlp, reply) }
+        let limit = otlp.encoding == .identity ? settings.bodyBytesMax : Self.onLoopBytesMax
+        work(body, otlp, reply, bytesMax: min(limit, settings.bodyBytesMax), isOnLoop: true)
+    }
+
+    private func handOver(_ body: [UInt8], _ request: OTLPRequest, _ reply: OTLPReply) {
+        let limit = settings.bodyBytesMax
+        let isTaken = environment.workers.submit { [self] in
+            work(body, request, reply, bytesMax: limit, isOnLoop: false)
+        }
+        if !isTaken {
+            fail(.overloaded("too many large requests at once; send again later"), request, reply)
+        }
+    }
+
+    private func work(
+        _ body: [UInt8], _ request: OTLPRequest, _ reply: OTLPReply, bytesMax: Int, isOnLoop: Bool
+    ) {
+        let result = workspaces.with { workspace in
+            Result { () throws(OTLPFailure) in
+                try workspace.check(body, request, bytesMax: bytesMax, reserve: reply.reserve)
+            }
+        }
+        switch result {
+        case .success(let checked): take(checked, request, reply)
+        case .failure(let failure):
+            if isOnLoop, failure.status == .contentTooLarge, bytesMax < settings.bodyBytesMax {
+                reply.releaseReserved()
+                return handOver(body, request, reply)
+            }
+            fail(failure, request, reply)
+        }
+    }
+
+    private func take(
+        _ checked: OTLPWorkspace.Checked, _ request: OTLPRequest, _ reply: OTLPReply
+    ) {
+        let signal = request.signal
+        guard let intake = intake(signal) else {
+            return fail(.overloaded("the configuration is changing; send again"), request, reply)
+        }
+        note(checked, request)
+        // The answer's closure must not keep the batch alive: a queue may hold it for long.
+        let itemCount = checked.batch.itemCount
+        let answer = ExportResponse(
+            rejectedCount: checked.rejectedItemCount,
+            errorMessage: partialMessage(checked, signal))
+        do throws(Refusal) {
+            try intake.take(checked.batch, request.context) { [self] in
+                metrics.accepted[signal].add(itemCount)
+                succeed(answer, itemCount, request, reply)
+            }
+        } catch {
+            metrics.refused[signal].add(itemCount)
+            fail(.overloaded(error.reason, retryAfter: error.retryAfter), request, reply)
+        }
+    }
+
+    private func intake(_ signal: Signal) -> Intake? {
+        intakes.withLock { $0[Int(signal.rawValue)] }
+    }
+
+    // MARK: After it
+
+    private func succeed(
+        _ answer: ExportResponse, _ itemCount: Int, _ request: OTLPRequest, _ reply: OTLPReply
+    ) {
+        if var span = request.span {
+            span.set("sluice.items.accepted", .integer(Int64(itemCount)))
+            span.set("sluice.items.rejected", .integer(Int64(answer.rejectedCount)))
+            span.set("http.response.status_code", 200)
+            environment.spans.end(span)
+        }
+        reply.send(answers.success(answer, to: request, answering: reply.head))
+    }
+
+    private func fail(_ failure: OTLPFailure, _ request: OTLPRequest, _ reply: OTLPReply) {
+        if var span = request.span {
+            span.set("http.response.status_code", .integer(Int64(failure.status.code)))
+            environment.spans.end(span, failure: failure.message)
+        }
+        log(failure, reply.head, reply.exchange.peer, trace: request.context.trace)
+        reply.send(answers.failure(failure, answering: reply.head))
+    }
+
+    private func partialMessage(_ checked: OTLPWorkspace.Checked, _ signal: Signal) -> String {
+        guard let (item, fault) = checked.firstFault else { return "" }
+        let total = checked.batch.itemCount + checked.rejectedItemCount
+        let noun = signal.itemNoun.split(separator: "_").joined(separator: " ")
+        return
+            "\(checked.rejectedItemCount) of \(total) \(noun) were rejected; the first is number "
+            + "\(item + 1) of the request: \(fault.explanation)"
+    }
+
+    private func note(_ checked: OTLPWorkspace.Checked, _ request: OTLPRequest) {
+        let id = environment.component.id
+        let signal = request.signal.name
+        if checked.repairedTextCount > 0 {
+            repairedTexts.with(id, signal).add(checked.repairedTextCount)
+        }
+        guard checked.rejectedItemCount > 0, let first = checked.firstFault else { return }
+        rejectedItems.with(id, signal, "\(first.fault)").add(checked.rejectedItemCount)
+        environment.component.log.rateLimited.warn(
+            "invalid items rejected", LogField("signal", signal),
+            LogField("items", checked.rejectedItemCount),
+            LogField("reason", first.fault.explanation), trace: request.context.trace)
+    }
+
+    private func log(
+        _ failure: OTLPFailure, _ head: HTTPRequestHead?, _ peer: SocketAddress?,
+        trace: TraceContext? = nil
+    ) {
+        // One kind of refusal must not hide another: the rate limit is per message.
+        let message: StaticString =
+            switch failure.status.code {
+            case 400: "bad request refused"
+            case 408: "slow request refused"
+            case 413: "request refused, too large"
+            case 503: "request refused, no room"
+            default: "request refused"
+            }
+        // What HTTP itself refuses may have no head that could be read.
+        environment.component.log.rateLimited.warn(
+            message, LogField("status", failure.status.code),
+            LogField("reason", failure.message),
+            LogField("path", head.map { String($0.path.prefix(128)) } ?? ""),
+            LogField("client", peer?.host ?? ""), trace: trace)
+    }
+
+    // MARK: What the head says
+
+    private func context(
+        of head: HTTPRequestHead, _ peer: SocketAddress, _ span: IngestSpan?
+    ) -> RequestContext {
+        var context = RequestContext(receivedAt: environment.component.clock.unixNanoseconds)
+        if case .unix = peer {} else { context.clientAddress = peer.host }
+        if settings.includesMetadata {
+            for field in head.headers.fields {
+                context.metadata[field.name.lowercased(), default: []].append(field.value)
+            }
+        }
+        context.trace = span?.context ?? Self.trace(of: head)
+        return context
+    }
+
+    private static func trace(of head: HTTPRequestHead) -> TraceContext? {
+        let parents = head.headers.values("traceparent")
+        guard parents.count == 1 else { return nil }
+        return TraceContext(
+            traceparent: parents[0], traceState: head.headers.values("tracestate"))
+    }
+
+    private func span(for head: HTTPRequestHead, bodyBytes: Int) -> IngestSpan? {
+        guard let parent = Self.trace(of: head) else { return nil }
+        let route = String(head.path)
+        var span = environment.spans.start("POST \(route)", parent: parent)
+        span?.set("http.request.method", "POST")
+        span?.set("http.route", .string(route))
+        span?.set("http.request.body.size", .integer(Int64(bodyBytes)))
+        return span
+    }
+}

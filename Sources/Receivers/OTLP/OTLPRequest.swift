@@ -1,0 +1,53 @@
+import Compression
+import HTTP
+import OTLP
+import Pipeline
+import Telemetry
+
+extension BodyEncoding {
+    /// Parameters such as `; charset=utf-8` are ignored.
+    init?(contentType: String?) {
+        guard let contentType else { return nil }
+        let end = contentType.utf8.firstIndex(of: UInt8(ascii: ";")) ?? contentType.endIndex
+        var type = contentType[..<end]
+        while type.last == " " || type.last == "\t" { type.removeLast() }
+        if HTTPHeaders.isSame(type, "application/x-protobuf") {
+            self = .protobuf
+        } else if HTTPHeaders.isSame(type, "application/json") {
+            self = .json
+        } else {
+            return nil
+        }
+    }
+}
+
+/// What an accepted export request says of itself in its head.
+struct OTLPRequest: Sendable {
+    let signal: Signal
+    let content: BodyEncoding
+    let encoding: ContentEncoding
+    let context: RequestContext
+    /// Recorded where the client samples its trace.
+    var span: IngestSpan?
+}
+
+/// Why a request is not taken, and what the client is told.
+struct OTLPFailure: Error, Sendable {
+    var status: HTTPStatus
+    var message: String
+    var retryAfter: Duration?
+    /// Of a 415: what would have been accepted.
+    var acceptEncoding: String?
+    /// Of a 405.
+    var allow: String?
+    /// Bad data, rather than too much or too early: where it is. The answer carries `BadRequest`.
+    var badField: String?
+
+    static func badData(_ message: String, in field: String = "body") -> OTLPFailure {
+        OTLPFailure(status: .badRequest, message: message, badField: field)
+    }
+
+    static func overloaded(_ message: String, retryAfter: Duration = .seconds(1)) -> OTLPFailure {
+        OTLPFailure(status: .serviceUnavailable, message: message, retryAfter: retryAfter)
+    }
+}

@@ -1,0 +1,71 @@
+public import Configuration
+public import EventLoop
+public import OTLP
+public import Pipeline
+public import Platform
+public import Telemetry
+
+/// Takes telemetry from clients and hands it to pipelines.
+public protocol Receiver: AnyObject, Sendable {
+    /// Binds and begins to answer. - Throws: what to tell the person who configured it.
+    func start() throws(ComponentError)
+    /// Where it listens, with the ports that the kernel chose.
+    var boundAddresses: [SocketAddress] { get }
+    /// Puts other pipelines in place of the present ones: requests under way keep theirs.
+    func feed(_ intakes: [Signal: Intake])
+    func stopAccepting()
+    /// Answers what it has taken. At the deadline what is left is cut; `false` then.
+    func drain(until deadline: Instant) -> Bool
+}
+
+/// What a receiver is given when it is made.
+public struct ReceiverEnvironment: Sendable {
+    public var component: ComponentEnvironment
+    public var loops: EventLoopGroup
+    /// For work that is too long for a loop.
+    public var workers: WorkerPool
+    /// What all request bodies in flight may take together, decompressed ones included.
+    public var bodyBudget: ByteBudget
+    public var spans: SpanRecorder
+    public var httpMetrics: HTTPServerMetrics
+    /// Where receivers listen that a reload is about to replace: the new ones may listen there
+    /// before the old ones have gone.
+    public var inheritedAddresses: [SocketAddress] = []
+
+    public init(
+        component: ComponentEnvironment, loops: EventLoopGroup, workers: WorkerPool,
+        bodyBudget: ByteBudget, spans: SpanRecorder, httpMetrics: HTTPServerMetrics
+    ) {
+        self.component = component
+        self.loops = loops
+        self.workers = workers
+        self.bodyBudget = bodyBudget
+        self.spans = spans
+        self.httpMetrics = httpMetrics
+    }
+}
+
+/// Makes one type of receiver from its configuration.
+public protocol ReceiverFactory: Sendable {
+    associatedtype Settings: Sendable & Equatable
+    static var type: String { get }
+    static var aliases: [String] { get }
+    static var signals: Set<Signal> { get }
+    /// Reports everything that is wrong to the reader's diagnostics, and returns something anyway.
+    static func read(_ reader: inout MappingReader) -> Settings
+    static func make(
+        _ settings: Settings, _ environment: ReceiverEnvironment
+    ) throws(ComponentError) -> any Receiver
+}
+
+extension ReceiverFactory {
+    public static var aliases: [String] { [] }
+    public static var signals: Set<Signal> { Set(Signal.allCases) }
+}
+
+/// Every receiver that is built, one line each.
+public enum Receivers {
+    public static let all: [any ReceiverFactory.Type] = [
+        OTLPReceiverFactory.self
+    ]
+}

@@ -1,0 +1,117 @@
+import Testing
+
+@testable import Compression
+
+/// What a decompressor was asked to grant.
+private struct Budget {
+    var bytes = 0
+    var requests = 0
+
+    mutating func grant(_ bytes: Int) -> Bool {
+        self.bytes += bytes
+        requests += 1
+        return true
+    }
+}
+
+@Suite struct `Bodies that expand` {
+    /// 16 MiB of zeros in 16 KiB or far less.
+    static let bombs: [Sender: [UInt8]] = {
+        let zeros = [UInt8](repeating: 0, count: 16 << 20)
+        return Dictionary(
+            uniqueKeysWithValues: Sender.allCases.compactMap { sender in
+                (try? sender.encode(zeros)).map { (sender, $0) }
+            })
+    }()
+
+    @Test(arguments: Sender.allCases)
+    func `A bomb is refused before anything is allocated for it`(sender: Sender) throws {
+        let bomb = try #require(Self.bombs[sender])
+        #expect(bomb.count < 17_000)
+        var budget = Budget()
+        var decompressor = Decompressor()
+        for limit in [0, 1, 65_536, 1 << 20, (16 << 20) - 1] {
+            #expect(throws: DecompressionError.tooLarge(limit: limit)) {
+                try decompressor.decompress(
+                    bomb, sender.encoding, limit: limit, reserve: { budget.grant($0) })
+            }
+        }
+        #expect(budget.requests == 0)
+    }
+
+    @Test(arguments: Sender.allCases)
+    func `What expands and stays within the limit is read at its exact size`(
+        sender: Sender
+    ) throws {
+        let bomb = try #require(Self.bombs[sender])
+        var budget = Budget()
+        var decompressor = Decompressor()
+        let output = try decompressor.decompress(
+            bomb, sender.encoding, limit: 16 << 20, reserve: { budget.grant($0) })
+        #expect(output.count == 16 << 20)
+        #expect(budget.bytes == 16 << 20)
+        #expect(output.capacity < (16 << 20) + 4096)
+    }
+
+    @Test func `A gzip body cannot reserve more than 64 times its length by a lie`() throws {
+        var encoded = try Tool.gzip(Sample.telemetry(bytes: 5_000))
+        var budget = Budget()
+        var decompressor = Decompressor()
+        for claim: [UInt8] in [[0, 0, 0, 0x7F], [0xFF, 0xFF, 0xFF, 0xFF], [0, 0, 1, 0]] {
+            encoded.replaceSubrange((encoded.count - 4)..., with: claim)
+            #expect(throws: DecompressionError.corrupt) {
+                try decompressor.decompress(
+                    encoded, .gzip, limit: 64 << 20, reserve: { budget.grant($0) })
+            }
+        }
+        #expect(budget.bytes <= 3 * (encoded.count + 1) * Decompressor.plausibleRatio)
+    }
+
+    @Test func `A gzip body that claims too little is corrupt`() throws {
+        var encoded = try Tool.gzip(Sample.telemetry(bytes: 5_000))
+        encoded.replaceSubrange((encoded.count - 4)..., with: [1, 0, 0, 0])
+        #expect(throws: DecompressionError.corrupt) { try decompress(encoded, .gzip) }
+    }
+
+    @Test func `Thousands of empty members are an empty body`() throws {
+        let member = try Tool.gzip([])
+        let encoded = Array(repeatElement(member, count: 5_000).joined())
+        #expect(try decompress(encoded, .gzip, limit: 10) == [])
+    }
+
+    @Test func `A zstd window over the limit is unsupported where it would be needed`() throws {
+        // Declares no size, so that it is measured; a window of 16 MiB.
+        let encoded = try Tool.zstdStream(
+            Sample.noise(bytes: 300_000) + Sample.zeros, options: ["--zstd=windowLog=24"])
+        #expect(throws: DecompressionError.unsupported) { try decompress(encoded, .zstd) }
+        let within = try Tool.zstdStream(
+            Sample.noise(bytes: 300_000) + Sample.zeros, options: ["--zstd=windowLog=23"])
+        #expect(try decompress(within, .zstd).count == 300_000 + (4 << 20))
+    }
+
+    @Test(arguments: Sender.allCases)
+    func `A budget that refuses ends the call, with the size it was asked for`(
+        sender: Sender
+    ) throws {
+        for count in [2_000, 500_000] {
+            let encoded = try sender.encode(Sample.telemetry(bytes: count))
+            var decompressor = Decompressor()
+            #expect(throws: DecompressionError.overBudget(bytes: count)) {
+                try decompressor.decompress(
+                    encoded, sender.encoding, limit: 1 << 20, reserve: { _ in false })
+            }
+        }
+    }
+
+    @Test(arguments: Sender.allCases)
+    func `The budget is asked for what is returned`(sender: Sender) throws {
+        for count in [0, 2_000, 500_000] {
+            var budget = Budget()
+            var decompressor = Decompressor()
+            let output = try decompressor.decompress(
+                try sender.encode(Sample.telemetry(bytes: count)), sender.encoding,
+                limit: 1 << 20, reserve: { budget.grant($0) })
+            #expect(budget.bytes == output.count)
+        }
+    }
+}

@@ -1,0 +1,173 @@
+import Configuration
+import Testing
+
+struct ServiceConfigurationTests {
+    static let catalogue = ComponentCatalogue([
+        .receiver: .init(built: ["otlp"], notBuilt: ["zipkin": "isn't built yet; use otlp"]),
+        .processor: .init(built: ["resource", "batch"]),
+        .exporter: .init(
+            built: ["otlp_http", "sqlite", "debug"],
+            aliases: ["otlphttp": "otlp_http", "otlp": "otlp_grpc"],
+            notBuilt: ["otlp_grpc": "isn't built yet; use otlp_http with the port 4318"]),
+        .extension: .init(built: ["health_check"]),
+    ])
+
+    static func read(_ yaml: String) -> (service: ServiceConfiguration, report: String) {
+        let diagnostics = Diagnostics()
+        let root =
+            YAML.parse(yaml, file: "c.yaml", diagnostics: diagnostics)
+            ?? ConfigurationNode(.null, at: SourcePosition(file: "c.yaml"))
+        let service = ServiceConfiguration(root, catalogue: catalogue, diagnostics: diagnostics)
+        return (service, diagnostics.report())
+    }
+
+    @Test func `Components and pipelines are read`() throws {
+        let (service, report) = ServiceConfigurationTests.read(
+            """
+            receivers: {otlp: {protocols: {http: }}}
+            processors: {resource/env: {a: 1}, batch: }
+            exporters: {otlphttp: {endpoint: x}, otlp_http/2: , sqlite: }
+            extensions: {health_check: }
+            service:
+              extensions: [health_check]
+              telemetry: {logs: {level: debug}}
+              pipelines:
+                traces: {receivers: [otlp], processors: [resource/env, batch], exporters: [otlp_http]}
+                logs/all: {receivers: otlp, exporters: "otlp_http/2,sqlite"}
+            """)
+        #expect(report == "")
+        #expect(
+            service.components(.exporter).map(\.id.type) == ["otlp_http", "otlp_http", "sqlite"])
+        #expect(
+            service.components(.exporter).map(\.id.written) == [
+                "otlphttp", "otlp_http/2", "sqlite",
+            ])
+        #expect(service.extensions.map(\.id) == [ComponentID(type: "health_check")])
+        #expect(service.telemetry["logs"]?["level"]?.string == "debug")
+        #expect(service.pipelines.map(\.id.description) == ["traces", "logs/all"])
+        let traces = try #require(service.pipelines.first)
+        #expect(traces.id.signal == .traces)
+        #expect(traces.processors.map(\.id.description) == ["resource/env", "batch"])
+        let exporter = try #require(service.component(.exporter, traces.exporters[0].id))
+        #expect(exporter.path.description == "exporters.otlphttp")
+        #expect(exporter.read(Diagnostics()) { $0.string("endpoint") } == "x")
+        #expect(service.pipelines[1].exporters.map(\.id.name) == ["2", ""])
+    }
+
+    /// A valid configuration with one part replaced.
+    static func with(
+        receivers: String = "{otlp: }", exporters: String = "{debug: }", more: String = "#",
+        pipelines: String = "{traces: {receivers: [otlp], exporters: [debug]}}"
+    ) -> String {
+        "receivers: \(receivers)\nexporters: \(exporters)\n\(more)\n"
+            + "service:\n  pipelines: \(pipelines)\n"
+    }
+
+    static let faults: [(yaml: String, report: String)] = [
+        (
+            with(exporters: "{debug: , deubg: }"),
+            "2:22: error: exporters.deubg: unknown exporter type; did you mean 'debug'?"
+        ),
+        (
+            with(exporters: "{debug: , otlp: }"),
+            "2:22: error: exporters.otlp: isn't built yet; use otlp_http with the port 4318"
+        ),
+        (
+            with(exporters: "{debug: , 'a b': }"),
+            "2:22: error: exporters.a b: 'a b' is no component id: it is a type such as otlp_http, "
+                + "or type/name"
+        ),
+        (
+            with(exporters: "{debug: , debug/: }"),
+            "2:22: error: exporters.debug/: 'debug/' is no component id: the name after '/' is "
+                + "empty, too long, or has blanks around it"
+        ),
+        (
+            with(
+                exporters: "{otlphttp: , otlp_http: }",
+                pipelines: "{traces: {receivers: [otlp], exporters: [otlphttp]}}"),
+            "2:25: error: exporters.otlp_http: is another name of 'otlphttp', which is already "
+                + "defined"
+        ),
+        (
+            with(exporters: "{debug: , sqlite: }"),
+            "2:22: warning: exporters.sqlite: is not used in any pipeline, and is not started"
+        ),
+        (
+            with(more: "extensions: {health_check: }"),
+            "3:14: warning: extensions.health_check: is not used in service.extensions, and is not "
+                + "started"
+        ),
+        (
+            with(more: "connectors: {count: }"),
+            "3:14: error: connectors.count: connectors aren't built yet"
+        ),
+        (
+            with(more: "exportesr: {}"),
+            "3:1: error: exportesr: unknown key; did you mean 'exporters'?"
+        ),
+        (
+            with(pipelines: "{traces: {receivers: [olpt], exporters: [debug]}}"),
+            "5:36: error: service.pipelines.traces.receivers[0]: 'olpt' is not defined under "
+                + "receivers; did you mean 'otlp'?"
+        ),
+        (
+            with(pipelines: "{traces: {receivers: [otlp, otlp], exporters: [debug]}}"),
+            "5:42: error: service.pipelines.traces.receivers[1]: 'otlp' is listed twice"
+        ),
+        (
+            with(pipelines: "{traces: {receivers: [otlp], exporters: [debug, {}]}}"),
+            "5:62: error: service.pipelines.traces.exporters[1]: expected the id of a component, "
+                + "found a mapping"
+        ),
+        (
+            with(pipelines: "{traces: {receivers: [otlp], exporter: [debug], exporters: [debug]}}"),
+            "5:43: error: service.pipelines.traces.exporter: unknown key; did you mean "
+                + "'exporters'?"
+        ),
+        (
+            with(
+                pipelines: "{traces: {receivers: [otlp], exporters: [debug]}, metric: {}}"),
+            "5:64: error: service.pipelines.metric: unknown signal; did you mean 'metrics'?"
+        ),
+        (
+            with(
+                pipelines: "{traces: {receivers: [otlp], exporters: [debug]}, profiles: {}}"),
+            "5:64: error: service.pipelines.profiles: profiles aren't built yet; remove the pipeline"
+        ),
+        (
+            "{}",
+            "1:1: error: service: is required but not given"
+        ),
+        (
+            "service: {pipelines: {}}",
+            "1:22: error: service.pipelines: at least one pipeline is needed, for example traces "
+                + "with its receivers and exporters"
+        ),
+    ]
+
+    @Test(arguments: faults)
+    func `A fault at the top level is reported`(yaml: String, report: String) {
+        #expect(ServiceConfigurationTests.read(yaml).report == "c.yaml:" + report)
+    }
+
+    @Test func `A pipeline needs receivers and exporters`() {
+        let yaml = ServiceConfigurationTests.with(pipelines: "{traces: {exporters: []}}")
+        #expect(
+            ServiceConfigurationTests.read(yaml).report == """
+                c.yaml:5:23: error: service.pipelines.traces.receivers: a pipeline needs at least one \
+                receiver
+                c.yaml:5:35: error: service.pipelines.traces.exporters: a pipeline needs at least one \
+                exporter
+                """)
+    }
+
+    @Test func `A component that isn't built is reported once, not again where it is used`() {
+        let yaml = ServiceConfigurationTests.with(
+            receivers: "{zipkin: }",
+            pipelines: "{traces: {receivers: [zipkin], exporters: [debug]}}")
+        #expect(
+            ServiceConfigurationTests.read(yaml).report
+                == "c.yaml:1:13: error: receivers.zipkin: isn't built yet; use otlp")
+    }
+}

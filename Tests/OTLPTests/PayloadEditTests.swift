@@ -1,0 +1,169 @@
+import Bytes
+import OTLP
+import Testing
+
+private func names(_ payload: [UInt8]) throws -> [String] {
+    let index = try TelemetryIndex(payload)
+    return index.items.map { payload.rawSpan.string(SpanView($0.body, in: payload.rawSpan).name) }
+}
+
+private func threeSpans() -> [UInt8] {
+    Fixture.oneScope { scope in
+        for name in ["a", "b", "c"] { Fixture.span(&scope, name: name) }
+    }
+}
+
+private func attribute(_ key: String, _ value: String, field: Int) -> [UInt8] {
+    var writer = ProtobufWriter()
+    Fixture.attribute(&writer, field, key, value)
+    return writer.bytes
+}
+
+@Suite struct PayloadEditTests {
+    @Test func `No change gives the same bytes`() throws {
+        let payload = threeSpans()
+        #expect(PayloadEdit().apply(to: payload, index: try TelemetryIndex(payload)) == payload)
+    }
+
+    @Test(arguments: [[0], [1], [2], [0, 2], [1, 2]])
+    func `Removed items are gone, and the others are untouched`(items: [Int]) throws {
+        let payload = threeSpans()
+        var edit = PayloadEdit()
+        for item in items { edit.removeItem(item) }
+        let edited = edit.apply(to: payload, index: try TelemetryIndex(payload))
+        let kept = ["a", "b", "c"].enumerated().filter { !items.contains($0.offset) }
+        #expect(try names(edited) == kept.map(\.element))
+    }
+
+    @Test func `Removing all items removes what enclosed them`() throws {
+        let payload = threeSpans()
+        var edit = PayloadEdit()
+        for item in 0..<3 { edit.removeItem(item) }
+        #expect(edit.apply(to: payload, index: try TelemetryIndex(payload)) == [])
+    }
+
+    @Test(arguments: [1, 100, 200, 20_000])
+    func `An insertion of any size corrects every length around it`(size: Int) throws {
+        let payload = threeSpans()
+        let index = try TelemetryIndex(payload)
+        let value = String(repeating: "x", count: size)
+        var edit = PayloadEdit()
+        edit.insert(
+            attribute("new", value, field: 9), at: index.items[1].body.upperBound,
+            inside: .item(1))
+        let frame = Int(index.resources[0].resourceFrame)
+        edit.insert(
+            attribute("env", value, field: 1), at: index.frames[frame].body.upperBound,
+            inside: .frame(frame))
+        let edited = edit.apply(to: payload, index: index)
+        let after = try TelemetryIndex(edited)
+        #expect(after.items.map(\.attributeCount) == [0, 1, 0])
+        #expect(after.resources[0].attributeCount == 2)
+        #expect(try names(edited) == ["a", "b", "c"])
+    }
+
+    @Test func `Changes, removals and insertions at one place go together`() throws {
+        let payload = threeSpans()
+        let index = try TelemetryIndex(payload)
+        var edit = PayloadEdit()
+        edit.removeItem(0)
+        // Inside a removed item: nothing is left to change.
+        edit.insert(
+            attribute("x", "y", field: 9), at: index.items[0].body.upperBound, inside: .item(0))
+        let frame = Int(index.scopes[0].frame)
+        let whole = index.items[1].field
+        edit.remove(whole, inside: .frame(frame))
+        var replacement = ProtobufWriter()
+        Fixture.span(&replacement, name: "new")
+        edit.insert(replacement.bytes, at: whole.lowerBound, inside: .frame(frame))
+        #expect(try names(edit.apply(to: payload, index: index)) == ["new", "c"])
+    }
+
+    @Test func `Random edits leave a payload that says what was asked for`() throws {
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<300 {
+            let count = Int.random(in: 1...6, using: &random)
+            let payload = Fixture.request { request in
+                for number in 0..<count {
+                    request.message(1) { resource in
+                        resource.message(2) { Fixture.span(&$0, name: "\(number)") }
+                        if number % 2 == 0 { resource.message(1) { _ in } }
+                    }
+                }
+            }
+            let index = try TelemetryIndex(payload)
+            var edit = PayloadEdit()
+            var expected: [(name: String, attributes: Int)] = []
+            for item in 0..<count {
+                switch Int.random(in: 0...2, using: &random) {
+                case 0: edit.removeItem(item)
+                case 1:
+                    let value = String(
+                        repeating: "v", count: Int.random(in: 0...300, using: &random))
+                    edit.insert(
+                        attribute("k", value, field: 9), at: index.items[item].body.lowerBound,
+                        inside: .item(item))
+                    expected.append(("\(item)", 1))
+                default: expected.append(("\(item)", 0))
+                }
+            }
+            let edited = edit.apply(to: payload, index: index)
+            let after = try TelemetryIndex(edited)
+            #expect(try names(edited) == expected.map(\.name))
+            #expect(after.items.map { Int($0.attributeCount) } == expected.map(\.attributes))
+        }
+    }
+}
+
+@Suite struct PayloadRepairTests {
+    @Test func `Text that is not UTF-8 gets U+FFFD, and nothing else changes`() throws {
+        let payload = Fixture.oneScope { scope in
+            Fixture.span(&scope, name: "good")
+            Fixture.span(&scope, name: "bad") { span in
+                span.message(9) { keyValue in
+                    keyValue.string(1, "k")
+                    keyValue.message(2) { $0.bytes(1, [0x61, 0xFF, 0x62]) }
+                }
+                span.varint(200, 7)
+            }
+        }
+        let index = try TelemetryIndex(payload)
+        #expect(index.textFaultCount == 1 && index.needsRepair)
+        let repaired = PayloadRepair.repair(payload, as: .traces)
+        let after = try TelemetryIndex(repaired)
+        #expect(!after.needsRepair && after.items.count == 2)
+        var attributes = AttributeReader(after.items[1].attributes, field: 9)
+        let value = attributes.next(in: repaired.rawSpan)?.value(in: repaired.rawSpan)
+        guard case .string(let range) = value else { return #expect(Bool(false)) }
+        #expect(repaired.rawSpan.string(range) == "a\u{FFFD}b")
+        // The unknown field is the span's last.
+        #expect(repaired.suffix(3) == payload.suffix(3))
+    }
+
+    @Test func `A resource in two parts is merged`() throws {
+        let payload = Fixture.request { request in
+            request.message(1) { resource in
+                resource.message(1) { Fixture.attribute(&$0, 1, "a", "1") }
+                resource.message(2) { Fixture.span(&$0) }
+                resource.message(1) { Fixture.attribute(&$0, 1, "b", "2") }
+            }
+        }
+        #expect(try TelemetryIndex(payload).hasSplitMessages)
+        let after = try TelemetryIndex(PayloadRepair.repair(payload, as: .traces))
+        #expect(!after.hasSplitMessages && after.resources[0].attributeCount == 2)
+    }
+
+    @Test func `Of a oneof the last field stays`() throws {
+        let payload = Fixture.oneScope { scope in
+            scope.message(2) { metric in
+                metric.string(1, "m")
+                metric.message(5) { $0.message(1) { $0.double(4, 1) } }
+                metric.message(7) { $0.message(1) { $0.double(4, 2) } }
+            }
+        }
+        #expect(try TelemetryIndex(payload, .metrics).hasSplitMessages)
+        let repaired = PayloadRepair.repair(payload, as: .metrics)
+        let after = try TelemetryIndex(repaired, .metrics)
+        #expect(after.metrics[0].kind == .sum && after.items.count == 1)
+    }
+}

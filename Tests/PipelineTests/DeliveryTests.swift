@@ -1,0 +1,145 @@
+import Configuration
+import OTLP
+import Platform
+import Synchronization
+import Telemetry
+import Testing
+
+@testable import Pipeline
+
+/// Answers each lot by a script, then accepts.
+private final class ScriptedExporter: Exporter {
+    private let answer: @Sendable (Lot, Int) -> ExportOutcome
+    let lots = Mutex<[Lot]>([])
+    let isClosed = Atomic<Bool>(false)
+
+    init(_ answer: @escaping @Sendable (Lot, Int) -> ExportOutcome) { self.answer = answer }
+
+    func export(_ lot: Lot) -> ExportOutcome {
+        let attempt = lots.withLock { lots in
+            lots.append(lot)
+            return lots.count
+        }
+        return answer(lot, attempt)
+    }
+    func abort() {}
+    func close() { isClosed.store(true, ordering: .relaxed) }
+}
+
+extension LogOutput {
+    fileprivate static let silent = LogOutput(
+        level: .error, encoding: .text, clock: SystemClock(), sink: { _ in true })
+}
+
+private struct Bench {
+    let registry = MetricRegistry()
+    let exporter: ScriptedExporter
+    let queue = MemoryQueue(capacity: 100, sizer: .requests, bytesMax: .max)
+    let delivery: Delivery
+
+    init(
+        _ settings: DeliverySettings, _ answer: @escaping @Sendable (Lot, Int) -> ExportOutcome
+    ) {
+        exporter = ScriptedExporter(answer)
+        let environment = ComponentEnvironment(
+            id: "test", log: Logger(LogOutput.silent), metrics: registry, clock: SystemClock())
+        delivery = Delivery(
+            exporter: exporter, queue: queue, settings: settings, environment: environment)
+    }
+
+    func put(_ count: Int) {
+        for number in 0..<count {
+            #expect(queue.reserve(BatchSize(items: 2, bytes: 1)))
+            queue.append(
+                QueuedBatch(
+                    signal: .traces, payload: [UInt8(number)], itemCount: 2, enqueuedAt: .now)
+            ) {}
+        }
+    }
+
+    func dropped(_ reason: String) -> UInt64 {
+        registry.counter(
+            "sluice_exporter_dropped_items",
+            help: "Acknowledged items that will never reach their destination, by reason.",
+            labels: ["exporter", "signal", "reason"]
+        ).with("test", "traces", reason).value
+    }
+}
+
+private func quick() -> DeliverySettings {
+    var settings = DeliverySettings()
+    settings.consumerCount = 2
+    settings.retry.initialInterval = .milliseconds(1)
+    settings.retry.maxInterval = .milliseconds(2)
+    return settings
+}
+
+@Suite struct DeliveryTests {
+    @Test func `A lot is tried again until it is accepted, and nothing is dropped`() throws {
+        let bench = Bench(quick()) { _, attempt in
+            attempt < 4 ? .retry(after: nil, because: "not yet") : .accepted()
+        }
+        bench.put(1)
+        try bench.delivery.start()
+        #expect(bench.delivery.drain(until: .now + .seconds(20)) == 0)
+        #expect(bench.delivery.metrics.sent[.traces].value == 2)
+        #expect(bench.delivery.metrics.sendFailed[.traces].value == 0)
+        let isClosed = bench.exporter.isClosed.load(ordering: .relaxed)
+        #expect(isClosed)
+    }
+
+    @Test func `One rejected batch does not take its neighbours with it`() throws {
+        var settings = quick()
+        settings.lots = LotLimits()
+        let bench = Bench(settings) { lot, _ in
+            lot.batches.contains { $0.payload == [3] } ? .reject(because: "bad") : .accepted()
+        }
+        bench.put(8)
+        try bench.delivery.start()
+        #expect(bench.delivery.drain(until: .now + .seconds(20)) == 0)
+        #expect(bench.delivery.metrics.sent[.traces].value == 14)
+        #expect(bench.dropped("rejected") == 2)
+        #expect(bench.delivery.status.lastError == "bad")
+    }
+
+    @Test func `An explicit max_elapsed_time ends the attempts, counted`() throws {
+        var settings = quick()
+        settings.retry.maxElapsedTime = .milliseconds(20)
+        let bench = Bench(settings) { _, _ in .retry(after: nil, because: "down") }
+        bench.put(1)
+        try bench.delivery.start()
+        #expect(bench.delivery.drain(until: .now + .seconds(20)) == 0)
+        #expect(bench.dropped("max_elapsed_time") == 2)
+    }
+
+    @Test func `Draining ends a pause, so that a destination that is back gets the rest`() throws {
+        var settings = quick()
+        settings.retry.initialInterval = .seconds(3600)
+        settings.retry.maxInterval = .seconds(3600)
+        let bench = Bench(settings) { _, attempt in
+            attempt == 1 ? .retry(after: nil, because: "down") : .accepted()
+        }
+        bench.put(1)
+        try bench.delivery.start()
+        while !bench.delivery.status.isFailing {}
+        #expect(bench.delivery.drain(until: .now + .seconds(20)) == 0)
+        #expect(bench.delivery.metrics.sent[.traces].value == 2)
+    }
+
+    @Test func `What cannot be delivered before the deadline is counted as lost`() throws {
+        let bench = Bench(quick()) { _, _ in .retry(after: .seconds(3600), because: "down") }
+        bench.put(5)
+        try bench.delivery.start()
+        #expect(bench.delivery.drain(until: .now + .milliseconds(50)) == 10)
+        #expect(bench.dropped("shutdown") == 10)
+        #expect(bench.delivery.status.isFailing)
+    }
+
+    @Test func `Rejected items of an accepted request are counted`() throws {
+        let bench = Bench(quick()) { _, _ in .accepted(rejectedItemCount: 1, message: "no") }
+        bench.put(1)
+        try bench.delivery.start()
+        #expect(bench.delivery.drain(until: .now + .seconds(20)) == 0)
+        #expect(bench.dropped("partial_success") == 1)
+    }
+}
