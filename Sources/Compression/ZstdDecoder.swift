@@ -17,31 +17,22 @@ import CZstd
         unsafe ZSTD_freeDCtx(context)
     }
 
-    /// Walks the frames by their headers and block headers, without decoding, and adds up the
-    /// sizes that they declare; a frame need not declare one.
+    /// Walks the frames by their headers, without decoding, and adds up the sizes that they
+    /// declare; a frame need not declare one.
     func declaredSize(of input: RawSpan, limit: Int) throws(DecompressionError) -> Int? {
         var offset = 0
         var total: Int? = 0
         while offset < input.byteCount {
-            let rest = input.extracting(offset..<input.byteCount)
-            let isSkippable = try Self.isSkippableFrame(rest)
-            // SAFETY: libzstd reads no more than the bytes that it is given.
-            let (length, size) = unsafe rest.withUnsafeBytes { bytes in
-                unsafe (
-                    ZSTD_findFrameCompressedSize(bytes.baseAddress, bytes.count),
-                    ZSTD_getFrameContentSize(bytes.baseAddress, bytes.count)
-                )
+            let frame = try ZstdFrame(beginning: input.extracting(offset..<input.byteCount))
+            offset += frame.bytes
+            switch frame.content {
+            case .skippable: continue
+            case .undeclared: total = nil
+            case .declared(let size):
+                // A frame holds at least what it declares or is corrupt: no need to look further.
+                guard size <= UInt64(limit) else { throw .tooLarge(limit: limit) }
+                total = total.map { $0 + Int(size) }
             }
-            guard ZSTD_isError(length) == 0 else { throw Self.error(length) }
-            offset += length
-            guard !isSkippable else { continue }
-            guard size != Self.sizeUnknown else {
-                total = nil
-                continue
-            }
-            // A frame holds at least what it declares or is corrupt: no need to look further.
-            guard size <= UInt64(limit) else { throw .tooLarge(limit: limit) }
-            total = total.map { $0 + Int(size) }
         }
         if let total, total > limit { throw .tooLarge(limit: limit) }
         return total
@@ -101,21 +92,6 @@ import CZstd
         }
     }
 
-    /// RFC 8878, section 3.1: a frame begins with one of two magic numbers. libzstd would read
-    /// the formats of its youth too, which no current client sends.
-    private static func isSkippableFrame(_ rest: RawSpan) throws(DecompressionError) -> Bool {
-        var magic: UInt32 = 0
-        var known: UInt32 = 0
-        for index in 0..<min(rest.byteCount, 4) {
-            magic |= UInt32(rest.byte(at: index)) << (8 * index)
-            known |= 0xFF << (8 * index)
-        }
-        let isSkippable = magic & 0xFFFF_FFF0 == skippableFrameMagic & known
-        guard isSkippable || magic == frameMagic & known else { throw .corrupt }
-        guard known == .max else { throw .truncated }
-        return isSkippable
-    }
-
     private static func error(_ result: Int) -> DecompressionError {
         switch ZSTD_getErrorCode(result) {
         case ZSTD_error_srcSize_wrong: .truncated
@@ -142,9 +118,4 @@ import CZstd
         unsafe ZSTD_freeDCtx(context)
         unsafe context = nil
     }
-
-    private static let frameMagic: UInt32 = 0xFD2F_B528
-    private static let skippableFrameMagic: UInt32 = 0x184D_2A50
-    /// `ZSTD_CONTENTSIZE_UNKNOWN`, a macro that Swift doesn't import.
-    private static let sizeUnknown = UInt64.max
 }

@@ -176,6 +176,29 @@ func decompress(
         #expect(throws: DecompressionError.corrupt) { try decompress(early, .zstd) }
     }
 
+    @Test func `A zstd block larger than its frame allows is corrupt, whatever came before`() throws
+    {
+        // A window of 8 KiB, then one block that repeats a byte 34,369 times.
+        let oversized: [UInt8] = [0x28, 0xB5, 0x2F, 0xFD, 0, 0x18, 0x0B, 0x32, 0x04, 0x18]
+        var decompressor = Decompressor()
+        for limit in [4 << 20, 34_369, 34_368] {
+            #expect(throws: DecompressionError.corrupt) {
+                try decompressor.decompress(oversized, .zstd, limit: limit)
+            }
+        }
+        // Measured: the context has larger buffers from then on.
+        _ = try decompressor.decompress(
+            try Sender.zstdStream.encode(Sample.zeros), .zstd, limit: 4 << 20)
+        #expect(throws: DecompressionError.corrupt) {
+            try decompressor.decompress(oversized, .zstd, limit: 4 << 20)
+        }
+        // The same with a block as large as the window is a good body.
+        let allowed = Array(oversized[..<6]) + [0x03, 0x00, 0x01, 0x18]
+        #expect(
+            try decompressor.decompress(allowed, .zstd, limit: 4 << 20)
+                == [UInt8](repeating: 0x18, count: 8_192))
+    }
+
     @Test func `An identity body is returned itself within the limit`() throws {
         let body = Sample.noise(bytes: 100)
         #expect(try decompress(body, .identity, limit: 100) == body)
