@@ -40,7 +40,12 @@ import Testing
         #expect(try scratch.text("out.json").hasSuffix("}\n"))
     }
 
-    @Test func `Python's protobuf reads the lines`() throws {
+    /// `make test` puts Python's packages there before it runs anything.
+    private static let python = URL(filePath: #filePath)
+        .appending(path: "../../../../.venv/bin/python").standardized.path
+
+    @Test(.enabled(if: FileManager.default.isExecutableFile(atPath: python), "no .venv"))
+    func `Python's protobuf reads the lines`() throws {
         let exporter = try make()
         let metrics = try payload(
             .metrics,
@@ -59,8 +64,8 @@ import Testing
             sys.stdout.write(request.SerializeToString(deterministic=True).hex())
             """
         let python = Process()
-        python.executableURL = URL(filePath: "/usr/bin/env")
-        python.arguments = ["python3", "-c", script, scratch.file("out.json")]
+        python.executableURL = URL(filePath: Self.python)
+        python.arguments = ["-c", script, scratch.file("out.json")]
         let output = Pipe()
         python.standardOutput = output
         try python.run()
