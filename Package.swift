@@ -56,18 +56,20 @@ let package = Package(
         system("CPCRE2", pkgConfig: "libpcre2-8", package: "libpcre2-dev"),
         .systemLibrary(name: "CShims"),
 
-        library("Bytes"),
+        library("Bytes", uses: ["CShims"]),
         library("OTLP", uses: ["Bytes"]),
         library("Platform", uses: ["CShims", "Bytes"]),
         library("Configuration", uses: ["CYAML", "Bytes", "Platform"]),
         library("Telemetry", uses: ["Bytes", "OTLP", "Platform"]),
         library("Compression", uses: ["CZlib", "CDeflate", "CZstd", "Bytes"]),
+        library("DurableLog", uses: ["CShims", "Bytes", "Platform", "Compression"]),
         library("HTTP", uses: ["Bytes"]),
         library("EventLoop", uses: ["CShims", "Bytes", "Platform"]),
         library("HTTPServer", uses: ["Bytes", "Platform", "Telemetry", "HTTP", "EventLoop"]),
         library("HTTPClient", uses: ["Bytes", "Platform", "HTTP"]),
         library(
-            "Pipeline", uses: ["Bytes", "OTLP", "Platform", "Configuration", "Telemetry"]),
+            "Pipeline",
+            uses: ["Bytes", "OTLP", "Platform", "Configuration", "Telemetry", "DurableLog"]),
         library(
             "Receivers",
             uses: [
@@ -118,6 +120,7 @@ let package = Package(
         tests("Configuration", uses: []),
         tests("Telemetry", uses: ["Bytes", "Platform", "OTLP"]),
         tests("Compression", uses: ["Bytes"]),
+        tests("DurableLog", uses: ["Bytes", "Platform"]),
         tests("HTTP", uses: ["Bytes"]),
         tests("HTTPServer", uses: ["EventLoop", "HTTP", "Platform", "Telemetry"]),
         tests("HTTPClient", uses: ["HTTP", "Platform"]),

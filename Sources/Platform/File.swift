@@ -59,6 +59,39 @@ extension FileDescriptor {
         return result
     }
 
+    /// Appends at most `count` bytes from `offset` on to `buffer`; 0 at the end of the file. The
+    /// file's own position neither counts nor moves: threads may share the descriptor.
+    public borrowing func read(
+        at offset: Int, upTo count: Int, appendingTo buffer: inout [UInt8]
+    ) throws(SystemError) -> Int {
+        let raw = rawValue
+        var result = 0
+        try buffer.append(addingCapacity: count) { output throws(SystemError) in
+            // SAFETY: pread writes at most `count` bytes into the room that was added.
+            try unsafe output.withUnsafeMutableBufferPointer { room, used throws(SystemError) in
+                let start = unsafe room.baseAddress.map { unsafe $0 + used }
+                result = try systemCall("pread") { unsafe pread(raw, start, count, offset) }
+                used += result
+            }
+        }
+        return result
+    }
+
+    /// Writes all of `bytes` from `offset` on, going on after short writes.
+    public borrowing func writeAll(_ bytes: RawSpan, at offset: Int) throws(SystemError) {
+        let raw = rawValue
+        // SAFETY: the span is valid during the call, and `done` stays within it.
+        try unsafe bytes.withUnsafeBytes { buffer throws(SystemError) in
+            var done = 0
+            while done < buffer.count {
+                done += try systemCall("pwrite") {
+                    unsafe pwrite(
+                        raw, buffer.baseAddress! + done, buffer.count - done, offset + done)
+                }
+            }
+        }
+    }
+
     /// Writes all of `bytes`, going on after short writes.
     public borrowing func writeAll(_ bytes: RawSpan) throws(SystemError) {
         let raw = rawValue

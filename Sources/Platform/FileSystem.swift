@@ -63,6 +63,16 @@ public enum FileSystem {
         try FileDescriptor(opening: path, .read).synchronize()
     }
 
+    /// Bytes that a user without privileges may still write to the file system of `path`.
+    public static func freeBytes(_ path: String) throws(SystemError) -> Int {
+        var status = statvfs()
+        try systemCall("statvfs") { unsafe statvfs(path, &status) }
+        return Int(
+            clamping: UInt64(status.f_bavail).multipliedReportingOverflow(
+                by: UInt64(status.f_frsize)
+            ).partialValue)
+    }
+
     public static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }
 
     public static func isDirectory(_ path: String) -> Bool {

@@ -17,7 +17,17 @@ public struct SystemError: Error, Hashable, Sendable {
         SystemError(call: call, errno: ETIMEDOUT)
     }
 
+    /// A file is longer than its reader allows.
+    public static func tooLarge(_ call: String) -> SystemError {
+        SystemError(call: call, errno: EFBIG)
+    }
+
     public var isTimeout: Bool { errno == ETIMEDOUT }
+    public var isNotFound: Bool { errno == ENOENT }
+    /// The disk cannot read or write a place.
+    public var isBadMedium: Bool { errno == EIO }
+    /// The file system has no room, or the user may take no more of it.
+    public var isDiskFull: Bool { errno == ENOSPC || errno == EDQUOT }
 }
 
 extension SystemError: CustomStringConvertible {

@@ -1,0 +1,123 @@
+import Bytes
+
+/// Where every cursor of a log stands, as text that a person can read. It is replaced as a whole:
+///
+///     sluice-cursors 1
+///     cursor otlp_http/backup after 5a…e1 1041 from 0 exported 210 dropped 0 set-aside 0 skipped 0 lost 0
+///     end 8a9136aa
+///
+/// `after` names the last record that is done with, by epoch and number; `from` is the number of
+/// items in the log before the cursor's first; then come the items, by what became of them. The
+/// last line has the CRC-32C of those before it.
+struct CursorFile: Equatable {
+    var cursors: [String: SavedCursor] = [:]
+
+    static let bytesMax = 1 << 20
+
+    func encoded() -> [UInt8] {
+        var text = "sluice-cursors 1\n"
+        for (name, cursor) in cursors.sorted(by: { $0.key < $1.key }) {
+            let totals = cursor.totals
+            text += "cursor \(Self.escape(name)) after \(cursor.after.epoch) "
+            text += "\(cursor.after.number) from \(cursor.itemsBefore) "
+            text += "exported \(totals.exported) dropped \(totals.dropped) "
+            text += "set-aside \(totals.setAside) skipped \(totals.skipped) lost \(totals.lost)\n"
+        }
+        var checksum = CRC32C()
+        checksum.update(Array(text.utf8))
+        return Array("\(text)end \(String(checksum.value, radix: 16))\n".utf8)
+    }
+
+    init() {}
+
+    /// Nil where the bytes are not what ``encoded()`` writes.
+    init?(decoding bytes: [UInt8]) {
+        var lines = bytes.split(separator: UInt8(ascii: "\n"))
+        guard lines.count >= 2, let end = lines.popLast(),
+            lines[0].elementsEqual("sluice-cursors 1".utf8)
+        else { return nil }
+        var checksum = CRC32C()
+        for line in lines { checksum.update(Array(line) + [UInt8(ascii: "\n")]) }
+        guard end.elementsEqual("end \(String(checksum.value, radix: 16))".utf8) else { return nil }
+        for line in lines.dropFirst() {
+            let words = String(decoding: line, as: UTF8.self).split(separator: " ")
+            guard words.count == 17, words[0] == "cursor", let name = Self.unescape(words[1]),
+                let epoch = LogEpoch(words[3]), let number = UInt64(words[4]),
+                let itemsBefore = UInt64(words[6])
+            else { return nil }
+            let counts = stride(from: 8, to: 17, by: 2).map { Int(words[$0]) ?? 0 }
+            cursors[name] = SavedCursor(
+                after: LogPosition(epoch: epoch, number: number), itemsBefore: itemsBefore,
+                totals: CursorTotals(
+                    exported: counts[0], dropped: counts[1], setAside: counts[2],
+                    skipped: counts[3], lost: counts[4]))
+        }
+    }
+
+    /// Names are what somebody wrote into a configuration: anything but a line's own signs.
+    private static func escape(_ name: String) -> String {
+        var text = ""
+        for byte in name.utf8 {
+            if byte > 0x20, byte < 0x7F, byte != UInt8(ascii: "%") {
+                text.unicodeScalars.append(Unicode.Scalar(byte))
+            } else {
+                text += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
+            }
+        }
+        return text
+    }
+
+    private static func unescape(_ text: Substring) -> String? {
+        var bytes: [UInt8] = []
+        var rest = Array(text.utf8)[...]
+        while let byte = rest.popFirst() {
+            guard byte == UInt8(ascii: "%") else {
+                bytes.append(byte)
+                continue
+            }
+            guard let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+            else { return nil }
+            bytes.append(value)
+            rest = rest.dropFirst(2)
+        }
+        return String(validating: bytes, as: UTF8.self)
+    }
+}
+
+/// A cursor as it survives the process.
+struct SavedCursor: Equatable, Sendable {
+    /// The last record before it.
+    var after: LogPosition
+    var itemsBefore: UInt64
+    var totals: CursorTotals
+}
+
+/// What became of the items that a cursor has passed.
+public struct CursorTotals: Equatable, Sendable {
+    public var exported: Int
+    public var dropped: Int
+    public var setAside: Int
+    /// Given up because the log was full or they were too old.
+    public var skipped: Int
+    /// Damaged on the disk.
+    public var lost: Int
+
+    public init(
+        exported: Int = 0, dropped: Int = 0, setAside: Int = 0, skipped: Int = 0, lost: Int = 0
+    ) {
+        self.exported = exported
+        self.dropped = dropped
+        self.setAside = setAside
+        self.skipped = skipped
+        self.lost = lost
+    }
+
+    public var sum: Int { exported + dropped + setAside + skipped + lost }
+
+    public static func + (left: CursorTotals, right: CursorTotals) -> CursorTotals {
+        CursorTotals(
+            exported: left.exported + right.exported, dropped: left.dropped + right.dropped,
+            setAside: left.setAside + right.setAside, skipped: left.skipped + right.skipped,
+            lost: left.lost + right.lost)
+    }
+}

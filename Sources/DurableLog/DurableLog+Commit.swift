@@ -1,0 +1,125 @@
+import Compression
+import Platform
+import Synchronization
+
+/// The writing side of a log, for its thread.
+struct Committer: ~Copyable {
+    var writer: SegmentWriter?
+    var lastNumber: UInt64
+    var compressor: Compressor?
+
+    init(lastNumber: UInt64, compresses: Bool) {
+        writer = nil
+        self.lastNumber = lastNumber
+        compressor = compresses ? Compressor(.zstd) : nil
+    }
+
+    mutating func close() {
+        // Without its seal a segment is scanned at the next start: no more than that.
+        try? writer?.seal()
+        try? writer?.synchronize()
+        writer = nil
+    }
+}
+
+extension DurableLog {
+    /// Writes records as one, syncs once, and acknowledges them.
+    func commit(_ batch: [Pending]) {
+        let bytes = batch.reduce(0) { $0 + $1.record.bytesOnDisk }
+        if batch.isEmpty || state.withLock({ $0.wantsRoom }) { makeRoom() }
+        let records = batch.map(\.record)
+        let segment = records.isEmpty ? nil : committer.withLock { write(records, &$0) }
+        let cursors = state.withLock { state in
+            state.pendingBytes -= bytes
+            guard let segment else { return [LogCursor]() }
+            note(segment, isWritten: committer.withLock { $0.writer != nil }, &state)
+            for record in records { publish(record, &state) }
+            return state.cursors
+        }
+        for pending in batch { pending.whenKept(segment != nil) }
+        guard segment != nil else { return }
+        let items = records.reduce(0) { $0 + $1.itemCount }
+        let payload = records.reduce(0) { $0 + $1.payload.count }
+        for cursor in cursors { cursor.onAdvance(items, payload) }
+    }
+
+    /// Returns the segment as it is with the records in it, nil where they could not be written.
+    private func write(_ records: [LogRecord], _ committer: inout Committer) -> Segment? {
+        if state.withLock({ $0.refusal }) != nil { return nil }
+        // Once more after an error, in another segment: the disk may have one bad place. What a
+        // failed sync has left on the disk nobody knows, so that nothing is ever synced again.
+        for attempt in 0..<2 {
+            do throws(SystemError) {
+                return try tryWriting(records, &committer)
+            } catch {
+                counters.commitFailures.add(1, ordering: .relaxed)
+                if error.isDiskFull || attempt == 1 {
+                    refuse(
+                        error.isDiskFull
+                            ? .diskFull(freeBytes: (try? storage.freeBytes(directory)) ?? 0)
+                            : .failing("\(error)"))
+                    break
+                }
+            }
+        }
+        return nil
+    }
+
+    private func tryWriting(
+        _ records: [LogRecord], _ committer: inout Committer
+    ) throws(SystemError) -> Segment {
+        if committer.writer == nil { committer.writer = try begin(&committer) }
+        guard let writer = committer.writer else { preconditionFailure("BUG: no writer") }
+        let durable = writer.segment
+        do throws(SystemError) {
+            try writer.append(records, compressor: &committer.compressor)
+            if settings.durability == .fsync { try writer.synchronize() }
+        } catch {
+            onEvent(.segmentAbandoned(segment: durable.path, error: "\(error)"))
+            writer.abandon(at: durable)
+            committer.writer = nil
+            state.withLock { note(durable, isWritten: false, &$0) }
+            throw error
+        }
+        counters.commits.add(1, ordering: .relaxed)
+        counters.writtenBytes.add(writer.segment.bytes - durable.bytes, ordering: .relaxed)
+        let written = writer.segment
+        if written.bytes >= settings.segmentBytes {
+            try? writer.seal()
+            committer.writer = nil
+        }
+        return committer.writer == nil ? writer.segment : written
+    }
+
+    private func begin(_ committer: inout Committer) throws(SystemError) -> SegmentWriter {
+        let (end, items) = state.withLock { ($0.end, $0.itemsEnd) }
+        committer.lastNumber += 1
+        let writer = try SegmentWriter(
+            SegmentHeader(
+                epoch: epoch, number: committer.lastNumber, firstPosition: end,
+                createdAt: clock.unixNanoseconds, boot: .now, itemsBefore: items, name: name),
+            in: directory, storage)
+        if settings.durability == .fsync { try storage.synchronizeDirectory(directory) }
+        return writer
+    }
+
+    /// Takes over what a segment has become.
+    private func note(_ segment: Segment, isWritten: Bool, _ state: inout State) {
+        if let last = state.segments.last, last.header.number == segment.header.number {
+            state.segmentsBytes += segment.bytes - last.bytes
+            state.segments[state.segments.count - 1] = segment
+        } else {
+            state.segmentsBytes += segment.bytes
+            state.segments.append(segment)
+        }
+        state.active = isWritten ? segment.header.number : nil
+    }
+
+    func refuse(_ refusal: LogRefusal) {
+        let isNew = state.withLock { state in
+            defer { state.refusal = refusal }
+            return state.refusal == nil
+        }
+        if isNew { onEvent(.refusing(refusal)) }
+    }
+}

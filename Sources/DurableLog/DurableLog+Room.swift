@@ -1,0 +1,180 @@
+import Bytes
+import Platform
+import Synchronization
+
+extension DurableLog {
+    /// Whether the log's limit allows so many bytes more. What every cursor has passed counts as
+    /// free, and is freed by the writing thread where it is needed.
+    func room(for bytes: Int, _ state: inout State) -> LogRefusal? {
+        let used = state.segmentsBytes + state.pendingBytes + state.reservedBytes + bytes
+        guard used > settings.bytesMax else { return nil }
+        state.wantsRoom = true
+        let blocking = state.cursors.filter { !$0.isSkippable }
+            .min { $0.place.base < $1.place.base }
+        let base = min(blocking?.place.base ?? .max, state.orphanBase)
+        let free = state.segments.reduce(0) { sum, segment in
+            let isFree = segment.endPosition <= base && segment.header.number != state.active
+            return sum + (isFree ? segment.bytes : 0)
+        }
+        guard used - free > settings.bytesMax else { return nil }
+        return .full(
+            bytesMax: settings.bytesMax,
+            cursor: blocking?.name ?? state.orphans.keys.sorted().first ?? "")
+    }
+
+    /// Deletes what every cursor has passed, and has cursors that may be skipped skip, until the
+    /// log is within its limit.
+    func makeRoom() {
+        let excess = state.withLock { state in
+            state.wantsRoom = false
+            return state.segmentsBytes + state.pendingBytes + state.reservedBytes
+                - settings.bytesMax
+        }
+        guard excess > 0 else { return }
+        var freed = 0
+        let (segments, cursors, active) = state.withLock { ($0.segments, $0.cursors, $0.active) }
+        for segment in segments where segment.header.number != active && freed < excess {
+            for cursor in cursors where cursor.isSkippable {
+                skip(cursor, past: segment, isExpired: false)
+            }
+            freed += segment.bytes
+        }
+        saveCursors()
+        deleteSegments { freed, _ in freed < excess }
+    }
+
+    private func skip(_ cursor: LogCursor, past segment: Segment, isExpired: Bool) {
+        guard
+            let skipped = cursor.skip(
+                to: segment.endPosition, epoch: segment.header.epoch,
+                itemsAtEnd: segment.itemsAfter)
+        else { return }
+        onEvent(
+            .skipped(
+                cursor: cursor.name, first: skipped.numbers.lowerBound,
+                last: skipped.numbers.upperBound - 1, items: skipped.items, isExpired: isExpired))
+    }
+
+    /// What is done from time to time, about each second: cursors saved, old segments deleted,
+    /// free space looked at, writing tried again after it had failed.
+    public func maintain() {
+        guard settings.durability != .memory else { return }
+        if settings.ageMax > .zero { expire() }
+        saveCursors()
+        deleteSegments { _, age in age >= settings.retain }
+        checkDisk()
+    }
+
+    private func expire() {
+        let (segments, cursors, active) = state.withLock { ($0.segments, $0.cursors, $0.active) }
+        for segment in segments
+        where segment.header.number != active && ages.age(of: segment) >= settings.ageMax {
+            for cursor in cursors { skip(cursor, past: segment, isExpired: true) }
+        }
+    }
+
+    /// Deletes the oldest segments while `isWanted` says so and every cursor is durably past them.
+    private func deleteSegments(while isWanted: (_ freedBytes: Int, _ age: Duration) -> Bool) {
+        let saved = savedCursors.withLock { $0.cursors }
+        let base = saved.values.map { $0.after.number + 1 }.min() ?? .max
+        var freed = 0
+        while let oldest = state.withLock({ $0.deletable(before: base) }),
+            isWanted(freed, ages.age(of: oldest))
+        {
+            do throws(SystemError) {
+                try storage.remove(oldest.path)
+            } catch {
+                guard error.isNotFound else { return }
+            }
+            ages.forget(oldest)
+            freed += oldest.bytes
+            state.withLock { state in
+                state.segmentsBytes -= oldest.bytes
+                state.segments.removeFirst()
+            }
+        }
+    }
+
+    private func checkDisk() {
+        let free: Int
+        do throws(SystemError) {
+            free = try storage.freeBytes(directory)
+        } catch {
+            return refuse(.failing("\(error)"))
+        }
+        guard free >= settings.diskReserveBytes else { return refuse(.diskFull(freeBytes: free)) }
+        guard state.withLock({ $0.refusal }) != nil, canWrite() else { return }
+        state.withLock { $0.refusal = nil }
+        onEvent(.accepting)
+    }
+
+    /// Whether a file can be written where the log is.
+    private func canWrite() -> Bool {
+        let path = "\(directory)/probe"
+        defer { try? storage.remove(path) }
+        do throws(SystemError) {
+            try? storage.remove(path)
+            let file = try storage.create(path)
+            try file.write([UInt8](repeating: 0xFF, count: 4096).rawSpan, at: 0)
+            try file.synchronize()
+            return true
+        } catch {
+            return false
+        }
+    }
+}
+
+extension DurableLog.State {
+    /// The first number that no cursor without an exporter has passed.
+    var orphanBase: UInt64 {
+        orphans.values.map { $0.after.number + 1 }.min() ?? .max
+    }
+
+    fileprivate func deletable(before base: UInt64) -> Segment? {
+        guard let oldest = segments.first, oldest.endPosition <= base,
+            oldest.header.number != active
+        else { return nil }
+        return oldest
+    }
+}
+
+/// How long ago each segment got its last record, by clocks that no change of the wall clock moves
+/// as long as the machine runs.
+final class SegmentAges: Sendable {
+    private struct Sight {
+        var age: Duration
+        var at: Instant
+    }
+
+    private let clock: any Clock
+    private let sights = Mutex<[UInt64: Sight]>([:])
+
+    init(clock: any Clock) { self.clock = clock }
+
+    func age(of segment: Segment) -> Duration {
+        let now = clock.now
+        return sights.withLock { sights in
+            let sight =
+                sights[segment.header.number]
+                ?? Sight(age: firstAge(of: segment), at: now)
+            sights[segment.header.number] = sight
+            return sight.age + (now - sight.at)
+        }
+    }
+
+    func forget(_ segment: Segment) {
+        sights.withLock { _ = $0.removeValue(forKey: segment.header.number) }
+    }
+
+    private func firstAge(of segment: Segment) -> Duration {
+        let header = segment.header
+        let boot = BootTime.now
+        if boot.id == header.boot.id, boot.nanoseconds >= header.boot.nanoseconds {
+            let life = boot.nanoseconds - header.boot.nanoseconds
+            let writing = segment.lastReceivedAt - min(header.createdAt, segment.lastReceivedAt)
+            return .nanoseconds(Int64(clamping: life - min(writing, life)))
+        }
+        let now = clock.unixNanoseconds
+        return .nanoseconds(Int64(clamping: now - min(segment.lastReceivedAt, now)))
+    }
+}

@@ -1,0 +1,289 @@
+public import Platform
+import Synchronization
+
+/// What one pipeline has acknowledged, until every exporter has it.
+///
+/// Any thread appends; a thread of the log's own writes what has gathered, syncs it once, and
+/// acknowledges all of it, then looks what has gathered meanwhile. Cursors read behind it.
+///
+/// A record takes room in two steps, so that a request that goes to several logs is taken by all of
+/// them or by none: ``reserve(bytes:)``, then ``append(_:whenKept:)`` or ``cancel(bytes:)``.
+public final class DurableLog: Sendable {
+    struct Pending: Sendable {
+        var record: LogRecord
+        var whenKept: @Sendable (_ isKept: Bool) -> Void
+    }
+
+    struct State {
+        /// Oldest first. The last one may be the one that is written.
+        var segments: [Segment] = []
+        var segmentsBytes = 0
+        /// The number of the segment that is written.
+        var active: UInt64?
+        var pending: [Pending] = []
+        var pendingBytes = 0
+        var reservedBytes = 0
+        /// The number that the next record gets: what is before it may be read.
+        var end: UInt64
+        /// Items that the log has had before `end`, earlier runs included.
+        var itemsEnd: UInt64
+        /// The newest records, up to `end`.
+        var recent = FIFO<PlacedRecord>()
+        var recentBytes = 0
+        var cursors: [LogCursor] = []
+        /// Cursors of the file that nobody has opened.
+        var orphans: [String: SavedCursor] = [:]
+        var refusal: LogRefusal?
+        var wantsRoom = false
+        var isClosing = false
+    }
+
+    public let name: String
+    public let settings: LogSettings
+    public let epoch: LogEpoch
+    let directory: String
+    let storage: any LogStorage
+    let clock: any Clock
+    let onEvent: @Sendable (LogEvent) -> Void
+    let state: Monitor<State>
+    /// What the writing thread alone touches, and whoever stands in for it in tests.
+    let committer: Mutex<Committer>
+    /// One at a time saves cursors.
+    let savedCursors = Mutex(CursorFile())
+    let ages: SegmentAges
+    private let thread = Mutex<Thread?>(nil)
+    private let damages = Mutex<Set<String>>([])
+    let counters = LogCounters()
+
+    /// Opens the log in `directory`, which need not be there yet. Reads the ends of segments only.
+    ///
+    /// - Parameters:
+    ///   - epoch: of this run of the process.
+    ///   - onEvent: is called on any thread, and must not call the log.
+    public init(
+        _ name: String, directory: String, settings: LogSettings, epoch: LogEpoch,
+        storage: any LogStorage = DiskStorage(), clock: any Clock = SystemClock(),
+        onEvent: @escaping @Sendable (LogEvent) -> Void = { _ in }
+    ) throws(LogOpenError) {
+        self.name = name
+        self.directory = directory
+        self.settings = settings
+        self.epoch = epoch
+        self.storage = storage
+        self.clock = clock
+        self.onEvent = onEvent
+        var state = State(end: 1, itemsEnd: 0)
+        var lastNumber: UInt64 = 0
+        if settings.durability != .memory {
+            let recovery = try Recovery(directory, in: storage, repairs: true)
+            let cursors = Self.readCursors(directory, storage, onEvent)
+            recovery.events.forEach(onEvent)
+            state = Self.state(recovery.segments, cursors)
+            lastNumber = recovery.lastNumber
+            savedCursors.withLock { $0 = cursors }
+        }
+        ages = SegmentAges(clock: clock)
+        self.state = Monitor(state)
+        committer = Mutex(Committer(lastNumber: lastNumber, compresses: settings.compresses))
+        guard settings.durability != .memory else { return }
+        do throws(SystemError) {
+            try storage.makeDirectory(directory)
+        } catch {
+            throw LogOpenError("\(directory): \(error)")
+        }
+    }
+
+    private static func state(_ segments: [Segment], _ file: CursorFile) -> State {
+        var state = State(end: 1, itemsEnd: 0)
+        state.segments = segments
+        state.segmentsBytes = segments.reduce(0) { $0 + $1.bytes }
+        state.orphans = file.cursors
+        // Where all segments are gone the cursors know how far the log had come.
+        for cursor in file.cursors.values {
+            state.end = max(state.end, cursor.after.number + 1)
+            state.itemsEnd = max(
+                state.itemsEnd, cursor.itemsBefore &+ UInt64(cursor.totals.sum))
+        }
+        if let last = segments.last {
+            state.end = last.endPosition
+            state.itemsEnd = last.itemsAfter
+        }
+        return state
+    }
+
+    /// Starts the thread that writes.
+    public func start() throws(SystemError) {
+        guard settings.durability != .memory else { return }
+        let started = try Thread(name: "log") { [self] in
+            while let batch = nextBatch() { commit(batch) }
+        }
+        thread.withLock { $0 = started }
+    }
+
+    // MARK: Appending
+
+    /// Takes room for a record of so many bytes, or says why there is none.
+    public func reserve(bytes: Int) -> LogRefusal? {
+        state.withLock { state in
+            guard !state.isClosing else { return .closed }
+            if let refusal = state.refusal { return refusal }
+            if settings.durability != .memory, let refusal = room(for: bytes, &state) {
+                return refusal
+            }
+            state.reservedBytes += bytes
+            return nil
+        }
+    }
+
+    /// Gives back room that was reserved and is not needed.
+    public func cancel(bytes: Int) {
+        state.withLock { $0.reservedBytes -= bytes }
+        state.notifyAll()
+    }
+
+    /// Takes in a record for which `bytesOnDisk` bytes were reserved.
+    ///
+    /// - Parameter whenKept: is called once, on any thread: with true when the record is as safe as
+    ///   the settings make it, with false when it could not be written.
+    public func append(_ record: LogRecord, whenKept: @escaping @Sendable (Bool) -> Void) {
+        guard settings.durability != .memory else { return keep(record, whenKept) }
+        state.withLock { state in
+            state.reservedBytes -= record.bytesOnDisk
+            state.pending.append(Pending(record: record, whenKept: whenKept))
+            state.pendingBytes += record.bytesOnDisk
+        }
+        state.notifyOne()
+    }
+
+    private func keep(_ record: LogRecord, _ whenKept: @Sendable (Bool) -> Void) {
+        let cursors = state.withLock { state in
+            state.reservedBytes -= record.bytesOnDisk
+            publish(record, &state)
+            return state.cursors
+        }
+        whenKept(true)
+        for cursor in cursors { cursor.onAdvance(record.itemCount, record.payload.count) }
+    }
+
+    /// Makes a record readable that is as safe as it is going to be.
+    func publish(_ record: LogRecord, _ state: inout State) {
+        state.recent.append(
+            PlacedRecord(
+                position: LogPosition(epoch: epoch, number: state.end), record: record))
+        state.recentBytes += record.bytesOnDisk
+        state.end += 1
+        state.itemsEnd += UInt64(record.itemCount)
+        guard settings.durability != .memory else { return }
+        while state.recentBytes > settings.cacheBytesMax, let oldest = state.recent.popFirst() {
+            state.recentBytes -= oldest.record.bytesOnDisk
+        }
+    }
+
+    // MARK: Reading
+
+    enum Found {
+        case none
+        case inMemory([PlacedRecord])
+        case inSegment(Segment)
+    }
+
+    func records(from number: UInt64, bytesMax: Int) -> Found {
+        state.withLock { state in
+            guard number < state.end else { return .none }
+            guard let first = state.recent.first, first.position.number <= number else {
+                // The last one at the latest ends where the log does.
+                let segment = state.segments.first { $0.endPosition > number }
+                return segment.map(Found.inSegment) ?? .none
+            }
+            var found: [PlacedRecord] = []
+            var bytes = 0
+            var index = Int(number - first.position.number)
+            while index < state.recent.count, bytes < bytesMax {
+                let record = state.recent[index]
+                found.append(record)
+                bytes += record.record.payload.count
+                index += 1
+            }
+            return .inMemory(found)
+        }
+    }
+
+    func reader(of segment: Segment) throws(SystemError) -> sending SegmentReader {
+        try SegmentReader(segment, in: storage)
+    }
+
+    /// Whether nothing more will be written to a segment.
+    func isComplete(_ segment: Segment) -> Bool {
+        state.withLock { $0.active != segment.header.number }
+    }
+
+    /// Puts bytes aside that are no record, and reports them, once.
+    func noteDamage(_ range: Range<Int>, in segment: Segment, _ bytes: [UInt8]?) {
+        let name = "\(Segment.fileName(segment.header.number)).\(range.lowerBound)"
+        guard damages.withLock({ $0.insert(name).inserted }) else { return }
+        counters.damagedBytes.add(range.count, ordering: .relaxed)
+        let path = "\(directory)/damaged/\(name)"
+        var isSaved = false
+        do throws(SystemError) {
+            try storage.makeDirectory("\(directory)/damaged")
+            if let bytes { try storage.replace(path, with: bytes) }
+            isSaved = bytes != nil
+        } catch {}
+        onEvent(
+            .damaged(
+                segment: segment.path, offset: range.lowerBound, bytes: range.count,
+                savedTo: isSaved ? path : nil))
+    }
+
+    /// Where nothing is written, what all have passed is let go at once.
+    func cursorMoved() {
+        guard settings.durability == .memory else { return }
+        state.withLock { state in
+            let base = state.cursors.map(\.place.base).min() ?? state.end
+            while let first = state.recent.first, first.position.number < base {
+                _ = state.recent.popFirst()
+                state.recentBytes -= first.record.bytesOnDisk
+            }
+        }
+    }
+
+    // MARK: Ending
+
+    /// Writes what was appended, saves the cursors, seals the segment. Nothing is taken any more.
+    public func close() {
+        state.withLock { $0.isClosing = true }
+        state.notifyAll()
+        thread.withLock { $0 }?.join()
+        committer.withLock { $0.close() }
+        saveCursors()
+    }
+
+    /// What has gathered; waits until there is something. Nil when the log is closed.
+    private func nextBatch() -> [Pending]? {
+        state.wait { state -> [Pending]?? in
+            if state.pending.isEmpty {
+                if state.wantsRoom { return .some([]) }
+                return state.isClosing && state.reservedBytes == 0 ? .some(nil) : nil
+            }
+            var bytes = 0
+            let count = state.pending.prefix { pending in
+                defer { bytes += pending.record.bytesOnDisk }
+                return bytes < batchBytesMax
+            }.count
+            let batch = Array(state.pending[..<count])
+            state.pending.removeFirst(count)
+            return batch
+        } ?? nil
+    }
+
+    /// Written and synced as one. More would only have the first of them wait longer.
+    private var batchBytesMax: Int { min(settings.segmentBytes, 4 << 20) }
+}
+
+/// Counts since the start, for the metrics.
+public final class LogCounters: Sendable {
+    public let damagedBytes = Atomic<Int>(0)
+    public let writtenBytes = Atomic<Int>(0)
+    public let commits = Atomic<Int>(0)
+    public let commitFailures = Atomic<Int>(0)
+}
