@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Runs the steps of `make test` and sums what their runners counted.
 
-Each step's output appears as it comes. At the end stand the runners' own closing lines, and as the
-last line `N passed, N failed`. A step that ends badly without naming a failed test counts as one
-failure, so that the sum is 0 failed only when everything went well; that is the exit code, too.
+Each step's output appears as it comes. At the end stand what a sanitizer reported first, the
+runners' own closing lines, and as the last line `N passed, N failed`. A step that ends badly
+without naming a failed test counts as one failure, so that the sum is 0 failed only when everything
+went well; that is the exit code, too.
 """
+import collections
 import dataclasses
 import os
 import re
@@ -13,18 +15,15 @@ import sys
 import time
 
 BINARY = os.path.abspath(".build/release/sluice")
-LAYERS = "--explicit-target-dependency-import-check error"
-SWIFT_TEST = f"swift test {LAYERS}"
 
 STEPS = {
     "lint": "make --no-print-directory lint",
-    "unit": SWIFT_TEST,
+    "unit": "make --no-print-directory test-debug",
     "release": "make --no-print-directory build",
     "integration": f"SLUICE={BINARY} .venv/bin/python -m pytest Tests/integration --color=no -q -rfEs",
     "fuzz-corpora": "scripts/fuzz replay",
-    # LeakSanitizer reports what XCTest itself allocates once and keeps.
-    "asan": f"ASAN_OPTIONS=detect_leaks=0 {SWIFT_TEST} --sanitize=address --scratch-path .build/asan",
-    "tsan": f"{SWIFT_TEST} --sanitize=thread --scratch-path .build/tsan",
+    "asan": "make --no-print-directory test-asan",
+    "tsan": "make --no-print-directory test-tsan",
 }
 
 # Swift Testing: "✔ Test run with 12 tests in 3 suites passed after 0.1 seconds."
@@ -36,10 +35,22 @@ PYTEST_CLOSING = re.compile(
     r"^(?:=+ )?((?:\d+ (?:failed|passed|skipped|errors?|warnings?|deselected|xfailed|xpassed)"
     r"(?:, )?)+) in [\d.]+s")
 
-
-# Where a message of Swift Testing or of the build begins; what follows until the next belongs to it.
-MARKED = re.compile(r"^(?:[◇✔✘↳] |\[\d+/\d+\]|Build|Test Suite|error|warning|/|\d+ passed)")
+# Where a message of Swift Testing, of the build, of a sanitizer or of a crash begins; what follows
+# until the next belongs to it.
+MARKED = re.compile(
+    r"^(?:[◇✔✘↳] |\[\d+/\d+\]|Build|Test Suite|error|warning|/|\d+ passed"
+    r"|={10}|==\d+==|WARNING: |SUMMARY: |\w+Sanitizer|[💣💥]|\*\*\* |\S+\.swift:\d+: |Fatal error)")
 UNREMARKABLE = re.compile(r"^(?:◇ |✔ |\[\d+/\d+\])")
+
+# A sanitizer's report, from "WARNING: ThreadSanitizer: …" or "==1==ERROR: AddressSanitizer: …" to
+# "SUMMARY: ThreadSanitizer: …".
+REPORT = re.compile(r"^(?:==\d+==)?(?:WARNING|ERROR): (\w+Sanitizer): ")
+SUMMARY = re.compile(r"^SUMMARY: \w+Sanitizer: ")
+# CI keeps the end of the output, so that the first report, as far as it fits, is repeated there.
+REPORT_LINES_MAX = 24
+SUMMARIES_MAX = 8
+MODULE_OFFSET = re.compile(r" \([^()]*\+0x[0-9a-f]+\)( \(BuildId: \w+\))?$")
+DEEP_FRAME = re.compile(r"^ +#(?:[4-9]|\d\d+) ")
 
 
 @dataclasses.dataclass
@@ -49,6 +60,7 @@ class Result:
     failed: int = 0
     seconds: float = 0
     closing: list = dataclasses.field(default_factory=list)
+    reports: list = dataclasses.field(default_factory=list)
 
     def read(self, line):
         if found := SWIFT_CLOSING.search(line):
@@ -63,6 +75,62 @@ class Result:
             self.failed += sum(counts.get(word, 0) for word in ("failed", "error", "errors"))
             self.closing.append(line)
 
+    def compact_report(self):
+        """The first report without what is far down its stacks."""
+        lines = [
+            line for line in (self.reports[0] if self.reports else [])
+            if line.strip("= ") and not DEEP_FRAME.match(line)
+        ]
+        return lines[:REPORT_LINES_MAX]
+
+    def summaries(self):
+        """What each report says last, without repetitions."""
+        counts = collections.Counter(report[-1] for report in self.reports)
+        lines = [f"{line} ({count} ×)" if count > 1 else line for line, count in counts.items()]
+        more = len(lines) - SUMMARIES_MAX
+        return lines[:SUMMARIES_MAX] + ([f"{more} more"] if more > 0 else [])
+
+
+def demangled(lines):
+    try:
+        command = [os.environ.get("SWIFT", "swift"), "demangle", "--simplified"]
+        done = subprocess.run(
+            command, input="\n".join(lines), stdout=subprocess.PIPE, text=True, check=True)
+        return done.stdout.splitlines()
+    except (OSError, subprocess.CalledProcessError):
+        return lines
+
+
+def show(output, result):
+    """Writes the lines that matter. A sanitizer's report is kept, too."""
+    hidden = False
+    report = None
+
+    def finish():
+        result.reports.append(demangled([MODULE_OFFSET.sub("", line) for line in report]))
+        print("\n".join(result.reports[-1]), flush=True)
+
+    for line in output:
+        line = line.rstrip("\n")
+        result.read(line)
+        # Tests go on while a sanitizer writes its report.
+        if report is not None and not UNREMARKABLE.match(line):
+            report.append(line)
+            if SUMMARY.match(line):
+                finish()
+                report = None
+            continue
+        if REPORT.match(line):
+            report = [line]
+            continue
+        # A line of its own for each test that began and each that passed would hide the others.
+        if MARKED.match(line):
+            hidden = bool(UNREMARKABLE.match(line)) and not SWIFT_CLOSING.search(line)
+        if not hidden:
+            print(line, flush=True)
+    if report is not None:
+        finish()
+
 
 def run(name):
     print(f"\n== {name}: {STEPS[name]}", flush=True)
@@ -71,15 +139,7 @@ def run(name):
     process = subprocess.Popen(
         STEPS[name], shell=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         stdin=subprocess.DEVNULL, text=True, errors="replace")
-    hidden = False
-    for line in process.stdout:
-        result.read(line.rstrip("\n"))
-        # A line of its own for each test that began and each that passed would hide the others.
-        if MARKED.match(line):
-            hidden = bool(UNREMARKABLE.match(line)) and not SWIFT_CLOSING.search(line)
-        if not hidden:
-            sys.stdout.write(line)
-            sys.stdout.flush()
+    show(process.stdout, result)
     code = process.wait()
     result.seconds = time.monotonic() - started
     if code != 0 and result.failed == 0:
@@ -100,7 +160,9 @@ def main(names):
     results = [run(name) for name in names]
     print()
     for result in results:
-        for line in result.closing:
+        print("".join(f"{line}\n" for line in result.compact_report()), end="")
+    for result in results:
+        for line in result.summaries() + result.closing:
             print(f"{result.name} ({result.seconds:.0f} s): {line}")
     failed = sum(result.failed for result in results)
     print(f"{sum(result.passed for result in results)} passed, {failed} failed")

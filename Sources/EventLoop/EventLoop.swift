@@ -99,6 +99,8 @@ public final class EventLoop: @unchecked Sendable {
             if hasMail { for job in mailbox.takeAll() { job() } }
         }
         core.removeAll()
+        // The system gives a thread that comes later the same token.
+        threadToken.store(0, ordering: .relaxed)
     }
 }
 

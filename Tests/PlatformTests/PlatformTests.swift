@@ -1,3 +1,5 @@
+import Glibc
+import Synchronization
 import Testing
 
 @testable import Platform
@@ -73,6 +75,28 @@ import Testing
         #expect(state.wait { $0 == 1 ? "woken" : nil } == "woken")
         #expect(state.wait(until: .now + .milliseconds(5)) { $0 == 2 ? "woken" : nil } == nil)
         thread.join()
+    }
+
+    // Where threads contend, a mutex takes paths that ThreadSanitizer knows of through Tests/tsan.
+    @Test func `ThreadSanitizer sees what a contended mutex orders`() throws {
+        let sum = Mutex(0)
+        let ready = Monitor(0)
+        let threads = try (0..<4).map { number in
+            try Thread(name: "mutex-\(number)") {
+                ready.withLock { $0 += 1 }
+                ready.notifyAll()
+                _ = ready.wait { $0 == 4 ? true : nil }
+                for _ in 0..<1000 {
+                    sum.withLock { sum in
+                        sum += 1
+                        // The others come meanwhile, and find it locked.
+                        sched_yield()
+                    }
+                }
+            }
+        }
+        for thread in threads { thread.join() }
+        #expect(sum.withLock { $0 } == 4000)
     }
 
     @Test func `A mailbox keeps the order, and refuses when it is full`() throws {

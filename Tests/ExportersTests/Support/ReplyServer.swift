@@ -24,9 +24,13 @@ final class ReplyServer: Sendable {
     var url: String { "http://127.0.0.1:\(port)" }
     private let listener: Socket
     private let replies: Mutex<[Reply]>
-    private let received = Mutex<[Request]>([])
-    private let stopping = Monitor(false)
+    private let state = Monitor(State())
     private let threads = Mutex<[Thread]>([])
+
+    private struct State {
+        var requests: [Request] = []
+        var isStopping = false
+    }
 
     /// - Parameter replies: one a request; the last for all that follow.
     init(_ replies: Reply...) throws {
@@ -40,20 +44,20 @@ final class ReplyServer: Sendable {
         threads.withLock { $0.append(thread) }
     }
 
-    var requests: [Request] { received.withLock { $0 } }
+    var requests: [Request] { state.withLock { $0.requests } }
 
     /// Waits for that many requests, for ten seconds at most.
     func waitForRequests(_ count: Int) {
-        _ = stopping.wait(until: .now + .seconds(10)) { _ in requests.count >= count ? true : nil }
+        _ = state.wait(until: .now + .seconds(10)) { $0.requests.count >= count ? true : nil }
     }
 
     func stop() {
-        stopping.withLock { $0 = true }
-        stopping.notifyAll()
+        state.withLock { $0.isStopping = true }
+        state.notifyAll()
         while let thread = threads.withLock({ $0.popLast() }) { thread.join() }
     }
 
-    private var isStopping: Bool { stopping.withLock { $0 } }
+    private var isStopping: Bool { state.withLock { $0.isStopping } }
 
     private func accept() {
         while !isStopping {
@@ -78,14 +82,14 @@ final class ReplyServer: Sendable {
         defer { connection.close() }
         var pending: [UInt8] = []
         while let request = nextRequest(connection, &pending) {
-            received.withLock { $0.append(request) }
-            stopping.notifyAll()
+            state.withLock { $0.requests.append(request) }
+            state.notifyAll()
             switch replies.withLock({ $0.count > 1 ? $0.removeFirst() : $0[0] }) {
             case .bytes(let bytes):
                 connection.socket.withLock { socket in
                     _ = try? socket?.sendAll(bytes.rawSpan, until: .now + .seconds(5))
                 }
-            case .hang: _ = stopping.wait { $0 ? true : nil }
+            case .hang: _ = state.wait { $0.isStopping ? true : nil }
             case .close: return
             }
         }
