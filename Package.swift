@@ -90,7 +90,7 @@ let package = Package(
             "Exporters",
             uses: [
                 "CSQLite", "Bytes", "OTLP", "Platform", "Configuration", "Telemetry",
-                "Compression", "HTTP", "HTTPClient", "Pipeline",
+                "Compression", "DurableLog", "HTTP", "HTTPClient", "Pipeline",
             ],
             exclude: [
                 "Debug/README.md", "File/README.md", "Nop/README.md", "OTLPHTTP/README.md",
@@ -102,9 +102,9 @@ let package = Package(
         library(
             "Gateway",
             uses: [
-                "Bytes", "OTLP", "Platform", "Configuration", "Telemetry", "Compression", "HTTP",
-                "EventLoop", "HTTPServer", "HTTPClient", "Pipeline", "Receivers", "Processors",
-                "Exporters",
+                "Bytes", "OTLP", "Platform", "Configuration", "Telemetry", "Compression", "DurableLog",
+                "HTTP", "EventLoop", "HTTPServer", "HTTPClient", "Pipeline", "Receivers",
+                "Processors", "Exporters",
             ]),
         .executableTarget(
             name: "sluice",
@@ -124,7 +124,7 @@ let package = Package(
         tests("HTTP", uses: ["Bytes"]),
         tests("HTTPServer", uses: ["EventLoop", "HTTP", "Platform", "Telemetry"]),
         tests("HTTPClient", uses: ["HTTP", "Platform"]),
-        tests("Pipeline", uses: ["OTLP", "Configuration", "Platform", "Telemetry"]),
+        tests("Pipeline", uses: ["OTLP", "Configuration", "DurableLog", "Platform", "Telemetry"]),
         tests("Receivers", uses: ["OTLP", "Configuration", "Pipeline", "Platform"]),
         tests(
             "Processors",

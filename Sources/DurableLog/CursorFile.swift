@@ -3,7 +3,7 @@ import Bytes
 /// Where every cursor of a log stands, as text that a person can read. It is replaced as a whole:
 ///
 ///     sluice-cursors 1
-///     cursor otlp_http/backup after 5a…e1 1041 from 0 exported 210 dropped 0 set-aside 0 skipped 0 lost 0
+///     cursor otlp_http%2fbackup after 5a…e1 1041 from 0 exported 210 dropped 0 set-aside 0 skipped 0 lost 0
 ///     end 8a9136aa
 ///
 /// `after` names the last record that is done with, by epoch and number; `from` is the number of
@@ -18,7 +18,7 @@ struct CursorFile: Equatable {
         var text = "sluice-cursors 1\n"
         for (name, cursor) in cursors.sorted(by: { $0.key < $1.key }) {
             let totals = cursor.totals
-            text += "cursor \(Self.escape(name)) after \(cursor.after.epoch) "
+            text += "cursor \(PercentEncoding.encode(name)) after \(cursor.after.epoch) "
             text += "\(cursor.after.number) from \(cursor.itemsBefore) "
             text += "exported \(totals.exported) dropped \(totals.dropped) "
             text += "set-aside \(totals.setAside) skipped \(totals.skipped) lost \(totals.lost)\n"
@@ -41,7 +41,7 @@ struct CursorFile: Equatable {
         guard end.elementsEqual("end \(String(checksum.value, radix: 16))".utf8) else { return nil }
         for line in lines.dropFirst() {
             let words = String(decoding: line, as: UTF8.self).split(separator: " ")
-            guard words.count == 17, words[0] == "cursor", let name = Self.unescape(words[1]),
+            guard words.count == 17, words[0] == "cursor", let name = PercentEncoding.decode(words[1]),
                 let epoch = LogEpoch(words[3]), let number = UInt64(words[4]),
                 let itemsBefore = UInt64(words[6])
             else { return nil }
@@ -52,35 +52,6 @@ struct CursorFile: Equatable {
                     exported: counts[0], dropped: counts[1], setAside: counts[2],
                     skipped: counts[3], lost: counts[4]))
         }
-    }
-
-    /// Names are what somebody wrote into a configuration: anything but a line's own signs.
-    private static func escape(_ name: String) -> String {
-        var text = ""
-        for byte in name.utf8 {
-            if byte > 0x20, byte < 0x7F, byte != UInt8(ascii: "%") {
-                text.unicodeScalars.append(Unicode.Scalar(byte))
-            } else {
-                text += "%" + (byte < 16 ? "0" : "") + String(byte, radix: 16)
-            }
-        }
-        return text
-    }
-
-    private static func unescape(_ text: Substring) -> String? {
-        var bytes: [UInt8] = []
-        var rest = Array(text.utf8)[...]
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "%") else {
-                bytes.append(byte)
-                continue
-            }
-            guard let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
-            else { return nil }
-            bytes.append(value)
-            rest = rest.dropFirst(2)
-        }
-        return String(validating: bytes, as: UTF8.self)
     }
 }
 

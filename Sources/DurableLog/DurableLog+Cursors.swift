@@ -24,11 +24,20 @@ extension DurableLog {
             precondition(
                 !state.cursors.contains { $0.name == cursorName }, "BUG: a cursor is open twice")
             let saved = state.orphans.removeValue(forKey: cursorName)
+            let place = saved.map(state.place) ?? state.place(for: start)
             let cursor = LogCursor(
-                cursorName, of: self, place: saved.map(state.place) ?? state.place(for: start),
+                cursorName, of: self, place: place, pending: state.backlog(from: place),
                 isSkippable: isSkippable, onAdvance: onAdvance)
             state.cursors.append(cursor)
             return cursor
+        }
+    }
+
+    /// Closes a cursor and keeps its place, for whoever opens it next.
+    public func close(_ cursor: LogCursor) {
+        state.withLock { state in
+            state.cursors.removeAll { $0 === cursor }
+            state.orphans[cursor.name] = cursor.place.saved
         }
     }
 
@@ -90,6 +99,23 @@ extension DurableLog {
 }
 
 extension DurableLog.State {
+    func backlog(from place: LogCursor.Place) -> Backlog {
+        var bytes = 0
+        for segment in segments where segment.endPosition > place.base {
+            let all = segment.positions
+            let left = all.upperBound - max(place.base, all.lowerBound)
+            bytes += Int(Double(segment.bytes) * Double(left) / Double(max(1, all.count)))
+        }
+        if segments.isEmpty, let first = recent.first {
+            let skipped = Int(max(place.base, first.position.number) - first.position.number)
+            bytes = (min(skipped, recent.count)..<recent.count)
+                .reduce(0) { $0 + recent[$1].record.payload.count }
+        }
+        return Backlog(
+            records: Int(end - min(place.base, end)),
+            items: Int(clamping: itemsEnd) - Int(clamping: place.itemsPassed), bytes: bytes)
+    }
+
     /// Where a new cursor begins. A log whose cursors are lost is read again from its beginning:
     /// what is sent twice is better than what is not sent.
     fileprivate func place(for start: DurableLog.CursorStart) -> LogCursor.Place {

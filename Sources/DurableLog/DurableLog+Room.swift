@@ -49,6 +49,7 @@ extension DurableLog {
                 to: segment.endPosition, epoch: segment.header.epoch,
                 itemsAtEnd: segment.itemsAfter)
         else { return }
+        state.withLock { cursor.correct(pending: $0.backlog(from: cursor.place)) }
         onEvent(
             .skipped(
                 cursor: cursor.name, first: skipped.numbers.lowerBound,

@@ -53,7 +53,7 @@ public final class DurableLog: Sendable {
     let ages: SegmentAges
     private let thread = Mutex<Thread?>(nil)
     private let damages = Mutex<Set<String>>([])
-    let counters = LogCounters()
+    public let counters = LogCounters()
 
     /// Opens the log in `directory`, which need not be there yet. Reads the ends of segments only.
     ///
@@ -173,6 +173,7 @@ public final class DurableLog: Sendable {
         state.recentBytes += record.bytesOnDisk
         state.end += 1
         state.itemsEnd += UInt64(record.itemCount)
+        for cursor in state.cursors { cursor.noteAppended(record) }
         guard settings.durability != .memory else { return }
         while state.recentBytes > settings.cacheBytesMax, let oldest = state.recent.popFirst() {
             state.recentBytes -= oldest.record.bytesOnDisk
@@ -247,6 +248,29 @@ public final class DurableLog: Sendable {
         }
     }
 
+    /// The number that the next record gets.
+    public var end: UInt64 { state.withLock { $0.end } }
+
+    /// How full the log is.
+    public var status: LogStatus {
+        state.withLock { state in
+            var status = LogStatus()
+            status.bytes =
+                settings.durability == .memory
+                ? state.recentBytes : state.segmentsBytes + state.pendingBytes
+            let base = min(state.cursors.map(\.place.base).min() ?? .max, state.orphanBase)
+            status.neededBytes =
+                settings.durability == .memory
+                ? state.recentBytes
+                : state.pendingBytes
+                    + state.segments.reduce(0) { $0 + ($1.endPosition > base ? $1.bytes : 0) }
+            status.filling = Double(status.neededBytes) / Double(settings.bytesMax)
+            status.refusal = state.refusal
+            status.itemsEnd = Int(clamping: state.itemsEnd)
+            return status
+        }
+    }
+
     // MARK: Ending
 
     /// Writes what was appended, saves the cursors, seals the segment. Nothing is taken any more.
@@ -286,4 +310,16 @@ public final class LogCounters: Sendable {
     public let writtenBytes = Atomic<Int>(0)
     public let commits = Atomic<Int>(0)
     public let commitFailures = Atomic<Int>(0)
+}
+
+/// How full a log is.
+public struct LogStatus: Sendable {
+    public var bytes = 0
+    /// What some cursor has not passed, by the segment.
+    public var neededBytes = 0
+    /// `neededBytes` in parts of the limit.
+    public var filling = 0.0
+    public var refusal: LogRefusal?
+    /// Items that the log has ever had.
+    public var itemsEnd = 0
 }

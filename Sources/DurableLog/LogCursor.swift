@@ -16,6 +16,7 @@ public final class LogCursor: Sendable {
         var out = FIFO<Handed>()
         var settled: [UInt64: CursorTotals] = [:]
         var place: Place
+        var pending: Backlog
 
         /// Moves the place past what is settled at the front; whether there was any.
         mutating func advance() -> Bool {
@@ -30,6 +31,9 @@ public final class LogCursor: Sendable {
                     break
                 }
                 _ = out.popFirst()
+                pending.items -= first.itemCount
+                pending.bytes -= first.payloadBytes
+                pending.records -= first.isGap ? 0 : 1
                 place.base = max(place.base, first.position.number + 1)
                 place.after = first.position
                 place.totals = place.totals + totals
@@ -42,6 +46,7 @@ public final class LogCursor: Sendable {
     private struct Handed {
         var position: LogPosition
         var itemCount: Int
+        var payloadBytes: Int
         var receivedAt: UInt64
         /// Not a record, but `itemCount` items that could not be read, up to `position`.
         var isGap = false
@@ -72,7 +77,7 @@ public final class LogCursor: Sendable {
     private let progress: Mutex<Progress>
 
     init(
-        _ name: String, of log: DurableLog, place: Place, isSkippable: Bool,
+        _ name: String, of log: DurableLog, place: Place, pending: Backlog, isSkippable: Bool,
         onAdvance: @escaping @Sendable (_ items: Int, _ bytes: Int) -> Void
     ) {
         self.name = name
@@ -80,7 +85,7 @@ public final class LogCursor: Sendable {
         self.isSkippable = isSkippable
         self.onAdvance = onAdvance
         reading = Mutex(Reading(next: place.base, reader: nil))
-        progress = Mutex(Progress(place: place))
+        progress = Mutex(Progress(place: place, pending: pending))
     }
 
     /// The next records, at least one where there is one, and no more than about `bytesMax` of
@@ -150,6 +155,7 @@ public final class LogCursor: Sendable {
                 progress.out.append(
                     Handed(
                         position: record.position, itemCount: record.record.itemCount,
+                        payloadBytes: record.record.payload.count,
                         receivedAt: record.record.receivedAt))
             }
         }
@@ -161,7 +167,9 @@ public final class LogCursor: Sendable {
         let last = LogPosition(epoch: segment.header.epoch, number: segment.endPosition - 1)
         let hasMoved = progress.withLock { progress in
             progress.out.append(
-                Handed(position: last, itemCount: itemCount, receivedAt: 0, isGap: true))
+                Handed(
+                    position: last, itemCount: itemCount, payloadBytes: 0, receivedAt: 0,
+                    isGap: true))
             return progress.advance()
         }
         if hasMoved { log.cursorMoved() }
@@ -201,11 +209,49 @@ public final class LogCursor: Sendable {
         }
     }
 
+    /// What is not done with.
+    public var pending: Backlog { progress.withLock { $0.pending } }
+
+    func noteAppended(_ record: LogRecord) {
+        progress.withLock { progress in
+            progress.pending.records += 1
+            progress.pending.items += record.itemCount
+            progress.pending.bytes += record.payload.count
+        }
+    }
+
+    func correct(pending: Backlog) { progress.withLock { $0.pending = pending } }
+
     var place: Place { progress.withLock { $0.place } }
 
+    /// Whether everything before `end` is done with.
+    public func isPast(_ end: UInt64) -> Bool { place.base >= end }
+
     /// When the oldest record was received that is not done with, as far as it was handed out.
-    var oldestReceivedAt: UInt64? { progress.withLock { $0.out.first?.receivedAt } }
+    public var oldestReceivedAt: UInt64? { progress.withLock { $0.out.first?.receivedAt } }
 
     /// What became of all items it has passed since it was made, earlier runs included.
     public var totals: CursorTotals { place.totals }
+}
+
+extension Backlog {
+    public static func + (left: Backlog, right: Backlog) -> Backlog {
+        Backlog(
+            records: left.records + right.records, items: left.items + right.items,
+            bytes: left.bytes + right.bytes)
+    }
+}
+
+/// So much of a log lies before a cursor.
+public struct Backlog: Equatable, Sendable {
+    public var records: Int
+    public var items: Int
+    /// Of payload. An estimate for what an earlier run has left.
+    public var bytes: Int
+
+    public init(records: Int = 0, items: Int = 0, bytes: Int = 0) {
+        self.records = records
+        self.items = items
+        self.bytes = bytes
+    }
 }

@@ -1,3 +1,4 @@
+import DurableLog
 import OTLP
 public import Platform
 public import Telemetry
@@ -16,20 +17,28 @@ public final class Delivery: Sendable {
         public var lastErrorAt: UInt64 = 0
     }
 
+    private enum Phase {
+        case delivering
+        /// Nothing comes after what the queue holds, and there is a deadline: pauses are short. What
+        /// is on the disk is left there at its first failure.
+        case draining
+        /// What is not delivered now is left where it is; what is in memory alone is lost.
+        case aborted
+        /// As before, but another exporter takes all of it over.
+        case leaving
+    }
+
     private struct State {
         var isFailing = false
         var lastError: String?
         var lastErrorAt: UInt64 = 0
-        /// Nothing comes after what the queue holds, and there is a deadline: pauses are short.
-        var isDraining = false
-        /// Draining is over: what is not delivered now never will be.
-        var isAborted = false
+        var phase = Phase.delivering
         var consumersRunning = 0
         var abandonedItems = 0
     }
 
     public let id: String
-    public let queue: any ExportQueue
+    public let queue: ExportQueue
     public let metrics: ExporterMetrics
     private let exporter: any Exporter
     private let settings: DeliverySettings
@@ -39,11 +48,11 @@ public final class Delivery: Sendable {
     private let threads = Monitor([Thread]())
 
     public init(
-        exporter: any Exporter, queue: any ExportQueue, settings: DeliverySettings,
-        environment: ComponentEnvironment
+        exporter: any Exporter, settings: DeliverySettings, environment: ComponentEnvironment
     ) {
         id = environment.id
         self.exporter = exporter
+        let queue = ExportQueue(settings.limit)
         self.queue = queue
         self.settings = settings
         self.environment = environment
@@ -54,8 +63,8 @@ public final class Delivery: Sendable {
             labels: ["exporter", "signal", "reason"])
         for signal in Signal.allCases {
             metrics.observeQueue(
-                signal, size: { [queue] in queue.status.itemsBySignal[Int(signal.rawValue)] },
-                capacity: { [queue] in queue.status.capacity })
+                signal, size: { queue.status.itemsBySignal[Int(signal.rawValue)] },
+                capacity: { queue.status.capacity })
         }
     }
 
@@ -67,22 +76,59 @@ public final class Delivery: Sendable {
         }
     }
 
-    /// Delivers what the queue holds, until the deadline; then gives up on the rest.
+    /// Delivers what the queue holds, until the deadline; then leaves the rest. What a log on disk
+    /// holds is left at the first failure already: the next start goes on with it.
     ///
-    /// - Returns: how many items were not delivered. They are counted as dropped at shutdown.
+    /// - Returns: how many items are lost because they were in memory alone. They are counted as
+    ///   dropped at shutdown.
     public func drain(until deadline: Instant) -> Int {
         queue.close()
-        state.withLock { $0.isDraining = true }
+        begin(.draining)
+        end(until: queue.isDurable ? min(deadline, .now + Self.durableDrainMax) : deadline)
+        return state.withLock { $0.abandonedItems }
+    }
+
+    /// A process that ends should do so soon; what a log on disk holds can wait.
+    private static let durableDrainMax = Duration.seconds(5)
+
+    /// Delivers what the logs have for an exporter that is gone from the configuration, however long
+    /// it takes, unless ``drain(until:)`` or ``leave(within:)`` ends it. What is left then keeps its
+    /// place in the logs.
+    public func finish() {
+        queue.close()
+        _ = state.wait { $0.consumersRunning == 0 ? true : nil }
+        end(until: .now)
+        queue.closeCursors()
+    }
+
+    /// Stops where it is, and gives its cursors back to the logs, where its successor finds them.
+    public func leave(within limit: Duration) {
+        queue.stop()
+        begin(.leaving)
+        end(until: .now + limit)
+        queue.closeCursors()
+    }
+
+    private func begin(_ phase: Phase) {
+        state.withLock { $0.phase = phase }
         state.notifyAll()
+    }
+
+    private func end(until deadline: Instant) {
         let isDone: Bool? = state.wait(until: deadline) { $0.consumersRunning == 0 ? true : nil }
         if isDone == nil {
-            state.withLock { $0.isAborted = true }
+            state.withLock { if $0.phase != .leaving { $0.phase = .aborted } }
             state.notifyAll()
             exporter.abort()
         }
-        for thread in threads.withLock({ $0 }) { thread.join() }
+        // A second caller must not close what the first still waits for.
+        let threads = threads.withLock { threads in
+            defer { threads = [] }
+            return threads
+        }
+        guard !threads.isEmpty else { return }
+        for thread in threads { thread.join() }
         exporter.close()
-        return state.withLock { $0.abandonedItems }
     }
 
     public var status: Status {
@@ -96,7 +142,8 @@ public final class Delivery: Sendable {
     private func consume() {
         while let lot = queue.nextLot(settings.lots) {
             deliver(lot)
-            queue.finish(lot)
+            // What is in memory alone is still taken out, to be counted.
+            if queue.isDurable, state.withLock({ $0.phase }) == .aborted { break }
         }
         state.withLock { $0.consumersRunning -= 1 }
         state.notifyAll()
@@ -107,7 +154,9 @@ public final class Delivery: Sendable {
         var backoff = Backoff(settings.retry)
         var random = SystemRandomNumberGenerator()
         while true {
-            guard !state.withLock({ $0.isAborted }) else { return abandon(lot) }
+            guard ![.aborted, .leaving].contains(state.withLock { $0.phase }) else {
+                return abandon(lot)
+            }
             switch exporter.export(lot) {
             case .accepted(let rejectedItemCount, let message):
                 return succeeded(lot, rejectedItemCount, message)
@@ -116,7 +165,7 @@ public final class Delivery: Sendable {
                 if lot.batches.count > 1 { return lot.batches.forEach { deliver(Lot([$0])) } }
                 return drop(lot, "rejected", reason)
             case .retry(let after, let reason):
-                if state.withLock({ $0.isAborted }) { return abandon(lot) }
+                if mustLeave() { return abandon(lot) }
                 guard settings.retry.isEnabled else { return drop(lot, "retry_disabled", reason) }
                 let pause = max(backoff.next(using: &random), after ?? .zero)
                 let elapsed = environment.clock.now - started
@@ -130,15 +179,23 @@ public final class Delivery: Sendable {
         }
     }
 
-    /// A pause before the next attempt. The begin of draining ends it: the destination may be back,
-    /// and there is no time to lose. From then on pauses are short.
+    /// Whether what has failed is left where it is: there is no time any more, or it is on the disk
+    /// and the process is about to end.
+    private func mustLeave() -> Bool {
+        switch state.withLock({ $0.phase }) {
+        case .delivering: false
+        case .draining: queue.isDurable
+        case .aborted, .leaving: true
+        }
+    }
+
+    /// A pause before the next attempt. The begin of another phase ends it: the destination may be
+    /// back, and there is no time to lose. From then on pauses are short.
     private func wait(_ pause: Duration) {
         let started = Instant.now
-        let wasDraining = state.withLock { $0.isDraining }
-        let length = wasDraining ? min(pause, Self.drainPauseMax) : pause
-        _ = state.wait(until: started + length) { state in
-            state.isAborted || state.isDraining != wasDraining ? true : nil
-        }
+        let phase = state.withLock { $0.phase }
+        let length = phase == .delivering ? pause : min(pause, Self.drainPauseMax)
+        _ = state.wait(until: started + length) { $0.phase == phase ? nil : true }
     }
 
     private static let drainPauseMax = Duration.milliseconds(500)
@@ -149,7 +206,14 @@ public final class Delivery: Sendable {
             return state.isFailing
         }
         if wasFailing { environment.log.info("delivering again") }
-        for batch in lot.batches { metrics.sent[batch.signal].add(batch.itemCount) }
+        var rejected = rejectedItemCount
+        for batch in lot.batches {
+            metrics.sent[batch.signal].add(batch.itemCount)
+            let dropped = min(rejected, batch.itemCount)
+            rejected -= dropped
+            batch.origin?.settle(
+                as: CursorTotals(exported: batch.itemCount - dropped, dropped: dropped))
+        }
         guard rejectedItemCount > 0, let signal = lot.batches.first?.signal else { return }
         metrics.sendFailed[signal].add(rejectedItemCount)
         dropped.with(id, signal.name, "partial_success").add(rejectedItemCount)
@@ -170,14 +234,22 @@ public final class Delivery: Sendable {
         for batch in lot.batches {
             metrics.sendFailed[batch.signal].add(batch.itemCount)
             dropped.with(id, batch.signal.name, cause).add(batch.itemCount)
+            batch.origin?.settle(as: CursorTotals(dropped: batch.itemCount))
         }
         environment.log.rateLimited.error(
             "items dropped", LogField("cause", cause), LogField("reason", reason),
             LogField("items", lot.itemCount))
     }
 
+    /// Leaves a lot unsettled: its logs have it again for whoever comes next.
     private func abandon(_ lot: Lot) {
-        state.withLock { $0.abandonedItems += lot.itemCount }
+        let isLost = state.withLock { state in
+            if state.phase == .draining { state.phase = .aborted }
+            guard state.phase != .leaving, !queue.isDurable else { return false }
+            state.abandonedItems += lot.itemCount
+            return true
+        }
+        guard isLost else { return }
         for batch in lot.batches {
             metrics.sendFailed[batch.signal].add(batch.itemCount)
             dropped.with(id, batch.signal.name, "shutdown").add(batch.itemCount)

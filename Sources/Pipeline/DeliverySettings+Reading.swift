@@ -19,13 +19,16 @@ extension DeliverySettings {
         consumerCount = reader.int(
             "num_consumers", default: consumerCount, in: 1...Self.consumerCountMax)
         sizer = reader.oneOf("sizer", default: sizer)
-        queueSize = reader.int("queue_size", default: queueSize, in: 1...Int.max)
-        queueBytesMax = reader.bytes("queue_bytes_max", default: queueBytesMax, in: 1...Int.max)
+        queueSize = reader.int("queue_size", in: 1...Int.max) ?? queueSize
+        queueBytesMax = reader.bytes("queue_bytes_max", in: 1...Int.max) ?? queueBytesMax
+        whenFull = reader.oneOf("when_full", default: whenFull)
+        cursor = reader.string("cursor") ?? cursor
+        start = reader.oneOf("start", default: start)
         reader.ignored(
             "block_on_overflow", "wait_for_result",
             because: "a full queue answers 503 with Retry-After, and the client sends again")
-        reader.unsupported(
-            "storage", "is not built yet: the queue is in memory; remove the key")
+        reader.ignored(
+            "storage", because: "every queue is in the log; see service.log.directory")
         if let batch = reader.mapping("batch", read: Self.readBatch) { lots = batch }
     }
 

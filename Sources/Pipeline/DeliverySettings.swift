@@ -1,3 +1,5 @@
+public import DurableLog
+
 /// What stands between a pipeline and an exporter: `sending_queue` and `retry_on_failure`, with the
 /// Collector's keys and, unless said otherwise, its defaults.
 public struct DeliverySettings: Sendable, Equatable {
@@ -7,18 +9,45 @@ public struct DeliverySettings: Sendable, Equatable {
 
     /// Lots under way at once: one thread each.
     public var consumerCount = 10
-    /// The queue's capacity, in the sizer's unit.
-    public var queueSize = 1000
+    /// The queue's capacity, in the sizer's unit; nil leaves it to the log's limit.
+    public var queueSize: Int?
     public var sizer = Sizer.requests
     /// The queue's bytes have a ceiling of their own, whatever the sizer counts.
-    public var queueBytesMax = DeliverySettings.queueBytesMaxStandard
+    public var queueBytesMax: Int?
     public var lots = LotLimits.oneBatch
     public var retry = RetrySettings()
+    /// What the log does with this exporter's oldest data when it is full.
+    public var whenFull = WhenFull.refuse
+    /// The name of the exporter's cursors; the exporter's id, unless it was renamed.
+    public var cursor: String?
+    /// Where the exporter begins in a log that it has not read before.
+    public var start = DurableLog.CursorStart.end
 
-    public static let queueBytesMaxStandard = 64 << 20
+    public enum WhenFull: String, Sendable, CaseIterable {
+        /// New data is refused until this exporter has caught up.
+        case refuse
+        /// The oldest data is given up, counted.
+        case skip
+    }
+
+    /// For a log in memory, whose limit is the sum of these.
+    public static let queueSizeInMemory = 1000
+    public static let queueBytesMaxInMemory = 64 << 20
     public static let consumerCountMax = 256
 
     public init() {}
+
+    /// With the limits that hold where the log is in memory.
+    public func inMemory() -> DeliverySettings {
+        var settings = self
+        settings.queueSize = queueSize ?? (sizer == .requests ? Self.queueSizeInMemory : .max)
+        settings.queueBytesMax = queueBytesMax ?? Self.queueBytesMaxInMemory
+        return settings
+    }
+
+    var limit: QueueLimit {
+        QueueLimit(capacity: queueSize ?? .max, sizer: sizer, bytesMax: queueBytesMax ?? .max)
+    }
 }
 
 /// `retry_on_failure`.

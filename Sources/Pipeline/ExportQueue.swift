@@ -1,28 +1,384 @@
-public import Platform
+public import DurableLog
+public import OTLP
+import Platform
+import Synchronization
 
-/// Keeps what was acknowledged until an exporter has delivered it.
+/// What waits for one exporter: its cursors in the logs of all pipelines that name it, as one queue.
 ///
-/// Taking a batch in is two steps, so that a request that goes to several queues is taken by all of
-/// them or by none: `reserve` room in each, then `append` to each.
-public protocol ExportQueue: AnyObject, Sendable {
+/// The logs keep the data; the queue decides which of it goes out next, and counts what is not yet
+/// done with.
+public final class ExportQueue: Sendable {
+    private struct Source {
+        let log: DurableLog
+        let cursor: LogCursor
+        /// The exporter is to have nothing from this number on.
+        var end = UInt64.max
+        var hasReadAll = false
+        /// Read from the log, and not yet handed out.
+        var window = FIFO<QueuedBatch>()
+        var windowItems = 0
+        var windowBytes = 0
+    }
+
+    private struct Reading {
+        var sources: [Source] = []
+        var error: String?
+    }
+
+    /// What has room and was not appended yet, and where what was appended is counted.
+    fileprivate struct Outstanding {
+        var reserved = Backlog()
+        var cursors: [(signal: Signal, cursor: LogCursor)] = []
+        var isClosed = false
+    }
+
+    fileprivate struct Arrivals {
+        /// All items and bytes that ever came.
+        var items = 0
+        var bytes = 0
+        /// Consumers that wait for a lot to grow sleep until these have come: to wake a thread
+        /// costs as much as to take ten spans.
+        var wantedItems = 0
+        var wantedBytes = 0
+        var wakeUps: UInt64 = 0
+        var isClosed = false
+        var isStopped = false
+    }
+
+    private enum Step {
+        case lot(Lot, isMoreWaiting: Bool)
+        case notBefore(Instant, missingItems: Int, missingBytes: Int)
+        case nothing
+    }
+
+    private let limit: QueueLimit
+    private let reading = Mutex(Reading())
+    private let outstanding = Mutex(Outstanding())
+    private let arrivals = Monitor(Arrivals())
+
+    public init(_ limit: QueueLimit) { self.limit = limit }
+
+    // MARK: Sources
+
+    /// Takes what the exporter is to have of a log from now on.
+    public func add(
+        _ log: DurableLog, of signal: Signal, cursor name: String, start: DurableLog.CursorStart, isSkippable: Bool
+    ) {
+        let cursor = log.openCursor(name, start: start, isSkippable: isSkippable) {
+            [weak self] items, bytes in self?.noteArrival(items, bytes)
+        }
+        outstanding.withLock { $0.cursors.append((signal, cursor)) }
+        reading.withLock { $0.sources.append(Source(log: log, cursor: cursor)) }
+        wake()
+    }
+
+    /// Whether the exporter takes part in a log.
+    public func reads(_ log: DurableLog) -> Bool {
+        reading.withLock { $0.sources.contains { $0.log === log } }
+    }
+
+    // MARK: Room
+
     /// Takes room for a batch; `false` where there is none, and then nothing has changed.
-    func reserve(_ size: BatchSize) -> Bool
-    /// Gives back room that was reserved and is not needed.
-    func cancel(_ size: BatchSize)
-    /// Takes a batch in, into room that was reserved for it.
-    ///
-    /// - Parameter whenKept: called once, on any thread, when the batch is as safe as this queue
-    ///   makes it: the acknowledgement may go out.
-    func append(_ batch: QueuedBatch, whenKept: @escaping @Sendable () -> Void)
+    public func reserve(_ size: BatchSize) -> Bool {
+        outstanding.withLock { outstanding in
+            guard !outstanding.isClosed else { return false }
+            if limit != .none {
+                let used = outstanding.sum
+                let size = Backlog(records: 1, items: size.items, bytes: size.bytes)
+                // An empty queue takes any one batch: refusing it would be refusing it for ever.
+                guard
+                    used.records == 0
+                        || (limit.measure(used) + limit.measure(size) <= limit.capacity
+                            && used.bytes + size.bytes <= limit.bytesMax)
+                else { return false }
+            }
+            outstanding.reserved.add(size)
+            return true
+        }
+    }
+
+    /// A batch that has room is in its log now, or needs no room any more.
+    public func release(_ size: BatchSize) {
+        let isClosed = outstanding.withLock { outstanding in
+            outstanding.reserved.subtract(size)
+            return outstanding.isClosed
+        }
+        if isClosed { wake() }
+    }
+
+    // MARK: Lots
 
     /// The next lot; waits until there is one. Nil when the queue was closed and is empty.
-    func nextLot(_ limits: LotLimits) -> Lot?
-    /// The lot will not be needed again: delivered, or given up. Its room is free.
-    func finish(_ lot: Lot)
-    /// From now on nothing is reserved, and `nextLot` no longer waits for lots to grow.
-    func close()
+    public func nextLot(_ limits: LotLimits) -> Lot? {
+        while true {
+            let arrived = arrivals.withLock { $0 }
+            if arrived.isStopped { return nil }
+            let step = reading.withLock { take(limits, arrived.isClosed, from: &$0) }
+            var deadline: Instant?
+            switch step {
+            case .lot(let lot, let isMoreWaiting):
+                // The rest is another consumer's business: it may have to wait for its time.
+                if isMoreWaiting { wakeOne() }
+                return lot
+            case .nothing:
+                // A request that has room when the queue is closed still brings its batch.
+                if arrived.isClosed, outstanding.withLock({ $0.reserved.records }) == 0 {
+                    return nil
+                }
+                waitForArrival(after: arrived, items: 1, bytes: 0)
+            case .notBefore(let time, let items, let bytes):
+                waitForArrival(after: arrived, items: items, bytes: bytes)
+                deadline = time
+            }
+            _ = arrivals.wait(until: deadline) { $0.wakeUps == arrived.wakeUps ? nil : true }
+        }
+    }
 
-    var status: QueueStatus { get }
+    /// Sets what the consumers want to be woken for.
+    private func waitForArrival(after arrived: Arrivals, items: Int, bytes: Int) {
+        arrivals.withLock { arrivals in
+            arrivals.wantedItems = arrived.items + items
+            arrivals.wantedBytes = arrived.bytes + bytes
+            if arrivals.hasEnough { arrivals.wakeUps += 1 }
+        }
+    }
+
+    private func noteArrival(_ items: Int, _ bytes: Int) {
+        let wakes = arrivals.withLock { arrivals in
+            arrivals.items += items
+            arrivals.bytes += bytes
+            guard arrivals.hasEnough else { return false }
+            arrivals.wakeUps += 1
+            return true
+        }
+        if wakes { arrivals.notifyOne() }
+    }
+
+    private func wakeOne() {
+        arrivals.withLock { $0.wakeUps += 1 }
+        arrivals.notifyOne()
+    }
+
+    private func wake() {
+        arrivals.withLock { $0.wakeUps += 1 }
+        arrivals.notifyAll()
+    }
+
+    /// From now on nothing is reserved, and `nextLot` neither waits for lots to grow nor for new
+    /// ones: it ends when there is nothing left.
+    public func close() {
+        outstanding.withLock { $0.isClosed = true }
+        arrivals.withLock { $0.isClosed = true }
+        wake()
+    }
+
+    /// Hands out no more lots.
+    func stop() {
+        close()
+        arrivals.withLock { $0.isStopped = true }
+        wake()
+    }
+
+    /// The exporter gets nothing more of a log than what is there now.
+    public func endAtPresent(_ log: DurableLog) {
+        reading.withLock { reading in
+            for index in reading.sources.indices where reading.sources[index].log === log {
+                reading.sources[index].end = min(reading.sources[index].end, log.end)
+            }
+        }
+    }
+
+    /// Gives the cursors back to their logs, which keep the places, but for those that have
+    /// nothing more to come: these are ended.
+    func closeCursors() {
+        let sources = reading.withLock { reading in
+            defer { reading.sources = [] }
+            return reading.sources
+        }
+        outstanding.withLock { $0.cursors = [] }
+        for source in sources {
+            if source.cursor.isPast(source.end) {
+                source.log.remove(source.cursor)
+            } else {
+                source.log.close(source.cursor)
+            }
+        }
+    }
+
+    /// Ends the cursors that were to end, and have come to it.
+    private func dropEnded(_ reading: inout Reading) {
+        guard reading.sources.contains(where: { $0.end != .max }) else { return }
+        for source in reading.sources where source.cursor.isPast(source.end) {
+            source.log.remove(source.cursor)
+            outstanding.withLock { $0.cursors.removeAll { $0.cursor === source.cursor } }
+        }
+        reading.sources.removeAll { $0.cursor.isPast($0.end) }
+    }
+
+    // MARK: Status
+
+    public var status: QueueStatus {
+        let (reserved, cursors) = outstanding.withLock { ($0.reserved, $0.cursors) }
+        var status = QueueStatus()
+        var used = reserved
+        for (signal, cursor) in cursors {
+            let pending = cursor.pending
+            used = used + pending
+            status.itemsBySignal[Int(signal.rawValue)] += pending.items
+            guard pending.records > 0, let oldest = cursor.oldestReceivedAt else { continue }
+            status.oldestReceivedAt = min(status.oldestReceivedAt ?? .max, oldest)
+        }
+        status.batches = used.records
+        status.items = used.items
+        status.bytes = used.bytes
+        status.size = limit.measure(used)
+        status.capacity = limit.capacity
+        status.isFull =
+            used.records > 0 && (status.size >= limit.capacity || used.bytes >= limit.bytesMax)
+        return status
+    }
+
+    /// Each cursor with the log that it stands in.
+    public var cursors: [(log: DurableLog, cursor: LogCursor)] {
+        reading.withLock { $0.sources.map { ($0.log, $0.cursor) } }
+    }
+
+    /// Whether what waits is on the disk, and so outlives the process.
+    var isDurable: Bool {
+        reading.withLock { $0.sources.contains { $0.log.settings.durability != .memory } }
+    }
+}
+
+extension ExportQueue {
+    /// More than this is not read ahead of what is handed out, whatever the lots ask for.
+    private static let windowBytesMax = 16 << 20
+    /// Read from a log at once.
+    private static let readBytes = 256 << 10
+
+    private func take(_ limits: LotLimits, _ isClosed: Bool, from reading: inout Reading) -> Step {
+        dropEnded(&reading)
+        for index in reading.sources.indices {
+            refill(&reading.sources[index], limits, &reading.error)
+        }
+        let oldest = reading.sources.indices
+            .compactMap { index in reading.sources[index].window.first.map { ($0, index) } }
+            .min { $0.0.enqueuedAt < $1.0.enqueuedAt }
+        guard let (first, _) = oldest else { return .nothing }
+        let indexes = reading.sources.indices.filter {
+            limits.mixesSignals || reading.sources[$0].window.first?.signal == first.signal
+        }
+        let items = indexes.reduce(0) { $0 + reading.sources[$1].windowItems }
+        let bytes = indexes.reduce(0) { $0 + reading.sources[$1].windowBytes }
+        let missingItems = limits.itemsMin - items
+        let missingBytes = min(limits.bytesMin, Self.windowBytesMax) - bytes
+        let ripe = first.enqueuedAt + limits.waitMax
+        guard (missingItems <= 0 && missingBytes <= 0) || bytes >= Self.windowBytesMax || isClosed
+            || ripe <= .now
+        else { return .notBefore(ripe, missingItems: missingItems, missingBytes: missingBytes) }
+        let lot = fill(limits, indexes, from: &reading)
+        return .lot(lot, isMoreWaiting: reading.sources.contains { !$0.window.isEmpty })
+    }
+
+    /// Reads ahead until there is enough for a lot, or no more.
+    private func refill(_ source: inout Source, _ limits: LotLimits, _ error: inout String?) {
+        while source.windowBytes < Self.windowBytesMax, !source.hasReadAll,
+            source.window.isEmpty || source.windowItems < limits.itemsMin
+                || source.windowBytes < limits.bytesMin
+        {
+            let records: [PlacedRecord]
+            do throws(SystemError) {
+                records = try source.cursor.read(bytesMax: Self.readBytes)
+            } catch let failure {
+                error = "\(source.log.name): \(failure)"
+                return
+            }
+            guard let last = records.last else { return }
+            source.hasReadAll = last.position.number + 1 >= source.end
+            for record in records where record.position.number < source.end {
+                let batch = QueuedBatch(record, from: source.log, source.cursor)
+                source.window.append(batch)
+                source.windowItems += batch.itemCount
+                source.windowBytes += batch.payload.count
+            }
+        }
+    }
+
+    private func fill(
+        _ limits: LotLimits, _ indexes: [Int], from reading: inout Reading
+    ) -> Lot {
+        var lot = Lot([])
+        var items = 0
+        var bytes = 0
+        // Always the oldest first, so that no pipeline waits behind another.
+        while lot.batches.count < limits.batchesMax,
+            let index = indexes.filter({ !reading.sources[$0].window.isEmpty }).min(by: {
+                reading.sources[$0].window.first!.enqueuedAt
+                    < reading.sources[$1].window.first!.enqueuedAt
+            }),
+            let next = reading.sources[index].window.first
+        {
+            items += next.itemCount
+            bytes += next.payload.count
+            let fits = items <= limits.itemsMax && bytes <= limits.bytesMax
+            guard lot.batches.isEmpty || fits else { break }
+            _ = reading.sources[index].window.popFirst()
+            reading.sources[index].windowItems -= next.itemCount
+            reading.sources[index].windowBytes -= next.payload.count
+            lot.batches.append(next)
+            if reading.sources[index].window.isEmpty, limits.batchesMax > lot.batches.count {
+                refill(&reading.sources[index], LotLimits(), &reading.error)
+            }
+        }
+        return lot
+    }
+}
+
+extension ExportQueue.Outstanding {
+    fileprivate var sum: Backlog { cursors.reduce(reserved) { $0 + $1.cursor.pending } }
+}
+
+extension Backlog {
+    fileprivate mutating func add(_ size: BatchSize) {
+        records += 1
+        items += size.items
+        bytes += size.bytes
+    }
+
+    fileprivate mutating func subtract(_ size: BatchSize) {
+        records -= 1
+        items -= size.items
+        bytes -= size.bytes
+    }
+}
+
+extension ExportQueue.Arrivals {
+    fileprivate var hasEnough: Bool { items >= wantedItems && bytes >= wantedBytes }
+}
+
+/// How much a queue may hold before new data is refused: `sending_queue`'s `queue_size`.
+public struct QueueLimit: Sendable, Equatable {
+    public var capacity: Int
+    public var sizer: DeliverySettings.Sizer
+    /// Of payload, whatever the sizer counts.
+    public var bytesMax: Int
+
+    public init(capacity: Int, sizer: DeliverySettings.Sizer, bytesMax: Int) {
+        self.capacity = capacity
+        self.sizer = sizer
+        self.bytesMax = bytesMax
+    }
+
+    /// The log's limit is enough.
+    static let none = QueueLimit(capacity: .max, sizer: .requests, bytesMax: .max)
+
+    func measure(_ backlog: Backlog) -> Int {
+        switch sizer {
+        case .requests: backlog.records
+        case .items: backlog.items
+        case .bytes: backlog.bytes
+        }
+    }
 }
 
 /// How much room a batch takes.
@@ -43,8 +399,9 @@ public struct QueueStatus: Sendable, Equatable {
     public var bytes = 0
     /// Items per signal, in the order of `Signal`.
     public var itemsBySignal = [0, 0, 0]
-    /// When the oldest batch came that is not delivered; nil where there is none.
-    public var oldest: Instant?
+    /// Wall time when the oldest batch came that is not delivered, nanoseconds since 1970; nil
+    /// where there is none.
+    public var oldestReceivedAt: UInt64?
     /// The size and the capacity in the unit of the queue's sizer.
     public var size = 0
     public var capacity = 0

@@ -1,3 +1,4 @@
+import DurableLog
 public import OTLP
 public import Platform
 import Synchronization
@@ -5,7 +6,7 @@ import Telemetry
 
 /// Where a receiver hands over the batches of one signal: all pipelines that name the receiver.
 ///
-/// A batch is taken by every queue that it is meant for, or by none.
+/// A batch is taken by every log that it is meant for, or by none.
 public struct Intake: Sendable {
     public let signal: Signal
     private let pipelines: [Pipeline]
@@ -17,76 +18,74 @@ public struct Intake: Sendable {
         self.clock = clock
     }
 
-    /// Processes a batch and queues it.
+    /// Processes a batch and puts it into the logs.
     ///
-    /// - Parameter whenKept: called once, on this thread or another, when every queue holds the
-    ///   batch as safely as it is going to: the acknowledgement may go out.
-    /// - Throws: `Refusal` where a processor or a queue has no room. Nothing was taken then, and
-    ///   `whenKept` is not called.
+    /// - Parameter whenKept: called once, on this thread or another: with true when every log holds
+    ///   the batch as safely as it is going to, and the acknowledgement may go out; with false when
+    ///   one could not write it, and the client has to send it again.
+    /// - Throws: `Refusal` where a processor, a log or a queue has no room. Nothing was taken then,
+    ///   and `whenKept` is not called.
     public func take(
-        _ batch: Batch, _ context: RequestContext, whenKept: @escaping @Sendable () -> Void
+        _ batch: Batch, _ context: RequestContext, whenKept: @escaping @Sendable (Bool) -> Void
     ) throws(Refusal) {
-        var processed: [(pipeline: Pipeline, batch: Batch)] = []
-        processed.reserveCapacity(pipelines.count)
+        var records: [(pipeline: Pipeline, record: LogRecord)] = []
+        records.reserveCapacity(pipelines.count)
+        let attachment = context.trace?.attachment ?? []
         for pipeline in pipelines {
             var copy = batch
             try pipeline.process(&copy, context)
-            if copy.itemCount > 0 { processed.append((pipeline, copy)) }
+            guard copy.itemCount > 0 else { continue }
+            records.append(
+                (
+                    pipeline,
+                    LogRecord(
+                        signal: signal.rawValue, itemCount: copy.itemCount,
+                        receivedAt: clock.unixNanoseconds, attachment: attachment,
+                        payload: copy.payload)
+                ))
         }
-        try reserve(processed)
-        append(processed, context, whenKept)
+        try reserve(records)
+        append(records, whenKept)
     }
 
-    private func reserve(_ processed: [(pipeline: Pipeline, batch: Batch)]) throws(Refusal) {
-        var reserved: [(queue: any ExportQueue, size: BatchSize)] = []
-        for (pipeline, batch) in processed {
-            let size = BatchSize(items: batch.itemCount, bytes: batch.payload.count)
-            for exporter in pipeline.exporters {
-                guard exporter.queue.reserve(size) else {
-                    for (queue, size) in reserved { queue.cancel(size) }
-                    exporter.metrics.enqueueFailed[signal].add(batch.itemCount)
-                    throw Refusal(
-                        retryAfter: Self.retryAfterFullQueue,
-                        reason: "the queue of exporter '\(exporter.id)' is full; send again later")
-                }
-                reserved.append((exporter.queue, size))
+    private func reserve(_ records: [(pipeline: Pipeline, record: LogRecord)]) throws(Refusal) {
+        for (index, (pipeline, record)) in records.enumerated() {
+            do throws(Refusal) {
+                try pipeline.reserve(record)
+            } catch {
+                for (pipeline, record) in records[..<index] { pipeline.cancel(record) }
+                throw error
             }
         }
     }
-
-    /// A queue drains in steps of a lot; less than this would bring the client back for nothing.
-    private static let retryAfterFullQueue = Duration.seconds(1)
 
     private func append(
-        _ processed: [(pipeline: Pipeline, batch: Batch)], _ context: RequestContext,
-        _ whenKept: @escaping @Sendable () -> Void
+        _ records: [(pipeline: Pipeline, record: LogRecord)],
+        _ whenKept: @escaping @Sendable (Bool) -> Void
     ) {
-        let count = processed.reduce(0) { $0 + $1.pipeline.exporters.count }
-        guard count > 0 else { return whenKept() }
-        // With one queue its acknowledgement is the request's.
-        let acknowledge = count == 1 ? whenKept : Countdown(count, then: whenKept).countDown
-        for (pipeline, batch) in processed {
-            let queued = QueuedBatch(
-                signal: signal, payload: batch.payload, itemCount: batch.itemCount,
-                enqueuedAt: clock.now, trace: context.trace)
-            for exporter in pipeline.exporters {
-                exporter.queue.append(queued, whenKept: acknowledge)
-            }
-        }
+        guard !records.isEmpty else { return whenKept(true) }
+        // With one log its acknowledgement is the request's.
+        let acknowledge =
+            records.count == 1 ? whenKept : Countdown(records.count, then: whenKept).countDown
+        for (pipeline, record) in records { pipeline.append(record, whenKept: acknowledge) }
     }
 }
 
-/// Calls its body when it was counted down to zero.
+/// Calls its body when it was counted down to zero, with whether every count was a success.
 private final class Countdown: Sendable {
     private let remaining: Atomic<Int>
-    private let body: @Sendable () -> Void
+    private let hasFailed = Atomic<Bool>(false)
+    private let body: @Sendable (Bool) -> Void
 
-    init(_ count: Int, then body: @escaping @Sendable () -> Void) {
+    init(_ count: Int, then body: @escaping @Sendable (Bool) -> Void) {
         remaining = Atomic(count)
         self.body = body
     }
 
-    @Sendable func countDown() {
-        if remaining.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 { body() }
+    @Sendable func countDown(_ isSuccess: Bool) {
+        if !isSuccess { hasFailed.store(true, ordering: .releasing) }
+        if remaining.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 {
+            body(!hasFailed.load(ordering: .acquiring))
+        }
     }
 }

@@ -1,7 +1,9 @@
+public import DurableLog
 public import OTLP
 public import Telemetry
 
-/// One pipeline of the configuration: its processors in order, and the queues it feeds.
+/// One pipeline of the configuration: its processors in order, its log, and the exporters that
+/// read from it.
 public struct Pipeline: Sendable {
     public struct Step: Sendable {
         let processor: any Processor
@@ -16,13 +18,17 @@ public struct Pipeline: Sendable {
     /// `signal[/name]`.
     public let id: String
     public let signal: Signal
+    public let log: DurableLog
     let steps: [Step]
     let exporters: [Delivery]
 
-    public init(id: String, signal: Signal, steps: [Step], exporters: [Delivery]) {
+    public init(
+        id: String, signal: Signal, steps: [Step], log: DurableLog, exporters: [Delivery]
+    ) {
         self.id = id
         self.signal = signal
         self.steps = steps
+        self.log = log
         self.exporters = exporters
     }
 
@@ -31,6 +37,49 @@ public struct Pipeline: Sendable {
             step.metrics.incoming.add(batch.itemCount)
             try step.processor.process(&batch, context)
             step.metrics.outgoing.add(batch.itemCount)
+        }
+    }
+
+    /// Takes room in the log, and in every exporter's queue, or says why there is none; then
+    /// nothing has changed.
+    public func reserve(_ record: LogRecord) throws(Refusal) {
+        if let refusal = log.reserve(bytes: record.bytesOnDisk) {
+            for exporter in exporters { exporter.metrics.enqueueFailed[signal].add(record.itemCount) }
+            throw Refusal(retryAfter: Self.retryAfterFull, reason: "\(refusal); send again later")
+        }
+        let size = BatchSize(items: record.itemCount, bytes: record.payload.count)
+        for (index, exporter) in exporters.enumerated() {
+            guard exporter.queue.reserve(size) else {
+                for exporter in exporters[..<index] { exporter.queue.release(size) }
+                log.cancel(bytes: record.bytesOnDisk)
+                exporter.metrics.enqueueFailed[signal].add(record.itemCount)
+                throw Refusal(
+                    retryAfter: Self.retryAfterFull,
+                    reason: "the queue of exporter '\(exporter.id)' is full; send again later")
+            }
+        }
+    }
+
+    /// A queue drains in steps of a lot; less than this would bring the client back for nothing.
+    private static let retryAfterFull = Duration.seconds(1)
+
+    /// Gives back what `reserve` has taken for a record.
+    public func cancel(_ record: LogRecord) {
+        let size = BatchSize(items: record.itemCount, bytes: record.payload.count)
+        for exporter in exporters { exporter.queue.release(size) }
+        log.cancel(bytes: record.bytesOnDisk)
+    }
+
+    /// Puts a record into the log for which there is room.
+    ///
+    /// - Parameter whenKept: is called once, on any thread: with true when the record is as safe
+    ///   as the log makes it, with false when it could not be written.
+    public func append(_ record: LogRecord, whenKept: @escaping @Sendable (Bool) -> Void) {
+        let exporters = exporters
+        let size = BatchSize(items: record.itemCount, bytes: record.payload.count)
+        log.append(record) { isKept in
+            for exporter in exporters { exporter.queue.release(size) }
+            whenKept(isKept)
         }
     }
 }

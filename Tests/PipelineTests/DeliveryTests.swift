@@ -1,4 +1,5 @@
 import Configuration
+import DurableLog
 import OTLP
 import Platform
 import Synchronization
@@ -34,7 +35,7 @@ extension LogOutput {
 private struct Bench {
     let registry = MetricRegistry()
     let exporter: ScriptedExporter
-    let queue = MemoryQueue(capacity: 100, sizer: .requests, bytesMax: .max)
+    let logs: QueueBench
     let delivery: Delivery
 
     init(
@@ -44,16 +45,17 @@ private struct Bench {
         let environment = ComponentEnvironment(
             id: "test", log: Logger(LogOutput.silent), metrics: registry, clock: SystemClock())
         delivery = Delivery(
-            exporter: exporter, queue: queue, settings: settings, environment: environment)
+            exporter: exporter, settings: settings, environment: environment)
+        logs = QueueBench(queue: delivery.queue)
     }
 
     func put(_ count: Int) {
         for number in 0..<count {
-            #expect(queue.reserve(BatchSize(items: 2, bytes: 1)))
-            queue.append(
-                QueuedBatch(
-                    signal: .traces, payload: [UInt8(number)], itemCount: 2, enqueuedAt: .now)
-            ) {}
+            #expect(
+                logs.put(
+                    LogRecord(
+                        signal: 0, itemCount: 2, receivedAt: SystemClock().unixNanoseconds,
+                        payload: [UInt8(number)])))
         }
     }
 

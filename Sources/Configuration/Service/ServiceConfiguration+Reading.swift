@@ -5,6 +5,7 @@ extension ServiceConfiguration {
     ) {
         telemetry = ConfigurationNode(.null, at: root.position)
         limits = ConfigurationNode(.null, at: root.position)
+        log = ConfigurationNode(.null, at: root.position)
         var reader = MappingReader(root, path: ConfigurationPath(), diagnostics: diagnostics)
         var declared = Declarations(catalogue: catalogue, diagnostics: diagnostics)
         for kind in ComponentKind.allCases {
@@ -24,6 +25,7 @@ extension ServiceConfiguration {
         extensions = declared.references(.extension, in: &reader)
         if let telemetry = reader.node("telemetry") { self.telemetry = telemetry }
         if let limits = reader.node("limits") { self.limits = limits }
+        if let log = reader.node("log") { self.log = log }
         let path = reader.path.appending("pipelines")
         let entries = reader.entries("pipelines")
         if entries.isEmpty {

@@ -46,6 +46,8 @@ public struct ServiceConfiguration: Sendable {
     public var telemetry: ConfigurationNode
     /// `service.limits`, null if absent.
     public var limits: ConfigurationNode
+    /// `service.log`, null if absent.
+    public var log: ConfigurationNode
 
     public func components(_ kind: ComponentKind) -> [Component] {
         components.filter { $0.kind == kind }

@@ -35,7 +35,7 @@ struct ReadinessReport {
 
     private static func describe(_ id: String, _ status: Delivery.Status) -> String {
         let queue = status.queue
-        let lag = queue.oldest.map { max(0, (Instant.now - $0).seconds) } ?? 0
+        let lag = queue.oldestReceivedAt.map(Self.seconds(since:)) ?? 0
         var text = OTLPJSON.quoted(id) + ":{"
         text += #""state":"\#(status.isFailing ? "failing" : "ok")","#
         text += #""lag_seconds":\#(rounded(lag)),"#
@@ -46,6 +46,11 @@ struct ReadinessReport {
             text += #","last_error_unix_seconds":\#(status.lastErrorAt / 1_000_000_000)"#
         }
         return text + "}"
+    }
+
+    private static func seconds(since time: UInt64) -> Double {
+        let now = SystemClock().unixNanoseconds
+        return Double(now - min(now, time)) / 1e9
     }
 
     private static func rounded(_ seconds: Double) -> Double {

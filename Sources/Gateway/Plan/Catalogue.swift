@@ -48,9 +48,8 @@ public enum Catalogue {
                 "prometheusremotewrite": "isn't built; use 'otlp_http', which Prometheus takes",
             ]),
         .extension: ComponentCatalogue.Types(
-            built: [HealthCheckSettings.type],
+            built: [HealthCheckSettings.type, FileStorageSettings.type],
             notBuilt: [
-                "file_storage": "isn't built yet; queues are in memory, remove it",
                 "basicauth": "isn't built yet; put an authenticating proxy before Sluice",
                 "bearertokenauth": "isn't built yet; set 'headers' of the exporter",
                 "pprof": "isn't built; profile with perf or valgrind",
@@ -83,7 +82,7 @@ extension Catalogue {
             section("receivers", receivers.map { ($0.type, $0.aliases, $0.signals) })
             + section("processors", processors.map { ($0.type, $0.aliases, $0.signals) })
             + section("exporters", exporters.map { ($0.type, $0.aliases, $0.signals) })
-            + ["extensions:", "  \(HealthCheckSettings.type)"]
+            + ["extensions:", "  \(FileStorageSettings.type)", "  \(HealthCheckSettings.type)"]
         return lines.joined(separator: "\n")
     }
 }

@@ -25,6 +25,9 @@ public struct GatewayPlan: Sendable {
         /// Those that its settings have a destination for.
         var signals: Set<Signal>
         var make: @Sendable (ComponentEnvironment) throws(ComponentError) -> any Exporter
+
+        /// The name of its places in the logs.
+        var cursor: String { delivery.cursor ?? id }
     }
 
     struct PipelinePlan: Sendable {
@@ -40,8 +43,10 @@ public struct GatewayPlan: Sendable {
     var exporters: [ExporterPlan] = []
     var pipelines: [PipelinePlan] = []
     var healthCheck: HealthCheckSettings?
+    private var fileStorage: FileStorageSettings?
     var telemetry = TelemetrySettings()
     var limits = LimitSettings()
+    var log = LogDirectorySettings()
 
     /// Reads a loaded configuration. What is wrong goes to `diagnostics`; a plan with errors must
     /// not be run. Components that no pipeline uses are read, and left out.
@@ -61,6 +66,11 @@ public struct GatewayPlan: Sendable {
         limits = MappingReader.read(
             service.limits, path: ConfigurationPath("service", "limits"), diagnostics: diagnostics
         ) { LimitSettings(&$0) }
+        if let directory = fileStorage?.directory { log.directory = directory }
+        log = MappingReader.read(
+            service.log, path: ConfigurationPath("service", "log"), diagnostics: diagnostics
+        ) { LogDirectorySettings(&$0, standard: log) }
+        checkCursors(service, diagnostics)
     }
 
     private mutating func readComponents(
@@ -80,12 +90,33 @@ public struct GatewayPlan: Sendable {
                 for factory in Catalogue.exporters where factory.type == component.id.type {
                     exporters.append(Self.plan(factory, component, diagnostics))
                 }
+            case .extension where component.id.type == FileStorageSettings.type:
+                let settings = component.read(diagnostics) { FileStorageSettings(&$0) }
+                if service.extensions.contains(where: { $0.id == component.id }) {
+                    fileStorage = settings
+                }
             case .extension:
                 let settings = component.read(diagnostics) { HealthCheckSettings(&$0) }
                 if service.extensions.contains(where: { $0.id == component.id }) {
                     healthCheck = settings
                 }
             case .connector: continue
+            }
+        }
+    }
+
+    /// Two exporters of a pipeline cannot share a place in its log.
+    private func checkCursors(_ service: ServiceConfiguration, _ diagnostics: Diagnostics) {
+        for pipeline in service.pipelines {
+            var owners: [String: String] = [:]
+            for reference in pipeline.exporters {
+                guard let exporter = exporters.first(where: { $0.id == reference.id.written })
+                else { continue }
+                if let owner = owners.updateValue(exporter.id, forKey: exporter.cursor) {
+                    diagnostics.error(
+                        at: reference.position, path: reference.path,
+                        "'\(exporter.id)' has the same sending_queue.cursor as '\(owner)'")
+                }
             }
         }
     }
@@ -174,6 +205,16 @@ public struct GatewayPlan: Sendable {
 }
 
 extension Signal {
+    /// Of a pipeline's id, `signal[/name]`, or of the log of Sluice's own spans.
+    init?(pipeline id: String) {
+        let name = id.prefix { $0 != "/" }
+        let signal = Signal.allCases.first { $0.name == name }
+        guard let signal = signal ?? (id == GraphBuilder.ownSpansLog ? .traces : nil) else {
+            return nil
+        }
+        self = signal
+    }
+
     init(_ signal: PipelineSignal) {
         switch signal {
         case .traces: self = .traces

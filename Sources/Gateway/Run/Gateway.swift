@@ -1,3 +1,4 @@
+import DurableLog
 import EventLoop
 import HTTPServer
 import OTLP
@@ -14,7 +15,7 @@ public final class Gateway: Sendable {
         var admin: AdminServers?
         var tracing: SelfTracing?
         /// What a reload has replaced, and still delivers.
-        var retiring: [Thread] = []
+        var retiring: [(thread: Thread, deliveries: [Delivery])] = []
     }
 
     let log: Logger
@@ -24,6 +25,7 @@ public final class Gateway: Sendable {
     private let workers: WorkerPool
     private let spans: SpanRecorder
     private let builder: GraphBuilder
+    private let data: DataDirectory
     private let isStopping = Atomic<Bool>(false)
     // SAFETY: what the state holds is Sendable or used under the lock alone.
     private let state: Mutex<State>
@@ -65,7 +67,8 @@ public final class Gateway: Sendable {
             loops: loops, workers: workers,
             bodyBudget: ByteBudget(limit: plan.limits.requestBodiesMax), spans: spans,
             httpMetrics: HTTPServerMetrics(metrics))
-        builder = GraphBuilder(environment: environment)
+        data = try DataDirectory(plan.log, log: log, metrics: metrics, clock: clock)
+        builder = GraphBuilder(environment: environment, data: data)
         state = Mutex(State())
         try start(plan)
     }
@@ -77,14 +80,33 @@ public final class Gateway: Sendable {
             let graph = try builder.build(plan, after: nil)
             state.withLock { $0.graph = graph }
             let tracing = try SelfTracing(spans, log: log, metrics: metrics) { [weak self] in
-                self?.spanExporters() ?? []
+                self?.state.withLock { $0.graph }?.ownSpans
             }
             state.withLock { $0.tracing = tracing }
         } catch {
             _ = stop(within: .zero)
             throw error
         }
+        drainLeftovers()
         announce(plan)
+    }
+
+    /// Delivers what an earlier configuration has left to exporters that this one still has, and
+    /// says what is left to nobody.
+    private func drainLeftovers() {
+        guard let graph = state.withLock({ $0.graph }) else { return }
+        for name in data.leftovers(besides: graph.plan.pipelines.map(\.id)) {
+            do throws(ComponentError) {
+                let leftover = try data.log(of: name)
+                guard let signal = Signal(pipeline: name) else { continue }
+                for (cursor, items) in leftover.orphanedCursors where items > 0 {
+                    graph.exporters.first { $0.plan.cursor == cursor }?.add(leftover, of: signal)
+                }
+            } catch {
+                log.error("an earlier log cannot be read", LogField("reason", error.description))
+            }
+        }
+        data.abandonOrphans(graph.plan.log.abandoned)
     }
 
     /// Puts another configuration in place of the running one. What is unchanged goes on untouched;
@@ -101,31 +123,38 @@ public final class Gateway: Sendable {
         output.level = plan.telemetry.logLevel
         if plan.telemetry.admin != previous.plan.telemetry.admin
             || plan.healthCheck != previous.plan.healthCheck
-            || plan.limits != previous.plan.limits
+            || plan.limits != previous.plan.limits || plan.log != previous.plan.log
             || plan.telemetry.logEncoding != previous.plan.telemetry.logEncoding
         {
             log.warn(
-                "service.telemetry and service.limits change with a restart, but for the level")
+                "service.telemetry, limits and log change with a restart, but for the log's level")
         }
         try retire(previous, replacedBy: graph)
         log.info("configuration reloaded")
     }
 
+    /// Stops what the new graph has not. An exporter whose cursors another takes over leaves what
+        /// it has not delivered to that; one that is gone delivers what its logs have for it.
     private func retire(_ previous: Graph, replacedBy graph: Graph) throws(ComponentError) {
+        handOver(from: previous, to: graph)
         let receivers = previous.receivers.filter { old in
             !graph.receivers.contains { $0.receiver === old.receiver }
         }.map(\.receiver)
         let deliveries = previous.exporters.filter { old in
-            !graph.exporters.contains { $0.delivery === old.delivery }
+            !graph.exporters.contains {
+                $0.delivery === old.delivery || $0.plan.cursor == old.plan.cursor
+            }
         }.map(\.delivery)
         guard !receivers.isEmpty || !deliveries.isEmpty else { return }
         for receiver in receivers { receiver.stopAccepting() }
         let timeout = graph.plan.limits.shutdownTimeout
         let log = log
+        let isDurable = data.settings.log.durability != .memory
         do throws(SystemError) {
             let thread = try Thread(name: "retire") {
                 let deadline = Instant.now + timeout
                 for receiver in receivers { _ = receiver.drain(until: deadline) }
+                if isDurable { return deliveries.forEach { $0.finish() } }
                 let lost = Self.drain(deliveries, until: deadline)
                 if lost > 0 {
                     log.error(
@@ -133,11 +162,35 @@ public final class Gateway: Sendable {
                         LogField("items_lost", lost))
                 }
             }
-            state.withLock { $0.retiring.append(thread) }
+            state.withLock { $0.retiring.append((thread, deliveries)) }
         } catch {
             throw ComponentError("cannot drain what the reload removed: \(error)")
         }
     }
+
+    private func handOver(from previous: Graph, to graph: Graph) {
+        for old in previous.exporters {
+            for (log, _) in old.delivery.queue.cursors {
+                let isStillRead = graph.plan.pipelines.contains {
+                    $0.id == log.name && $0.exporters.contains(old.plan.id)
+                }
+                if !isStillRead { old.delivery.queue.endAtPresent(log) }
+            }
+            guard
+                let new = graph.exporters.first(where: { $0.plan.cursor == old.plan.cursor }),
+                new.delivery !== old.delivery
+            else { continue }
+            let logs = old.delivery.queue.cursors.map(\.log)
+            old.delivery.leave(within: Self.handOverTimeout)
+            for log in logs {
+                guard let signal = Signal(pipeline: log.name) else { continue }
+                new.add(log, of: signal)
+            }
+        }
+    }
+
+    /// How long a call of an exporter that is replaced may take to end by itself.
+    private static let handOverTimeout = Duration.seconds(1)
 
     /// Stops accepting, answers and delivers what was taken.
     ///
@@ -154,8 +207,10 @@ public final class Gateway: Sendable {
         }
         _ = workers.drain(until: deadline)
         tracing?.stop()
-        let lost = Self.drain((graph?.exporters ?? []).map(\.delivery), until: deadline)
-        for thread in retiring { thread.join() }
+        let deliveries = (graph?.exporters ?? []).map(\.delivery)
+        let lost = Self.drain(deliveries + retiring.flatMap(\.deliveries), until: deadline)
+        for (thread, _) in retiring { thread.join() }
+        data.close()
         state.withLock { $0.admin }?.stop()
         workers.stop()
         loops.stop()
@@ -198,13 +253,6 @@ public final class Gateway: Sendable {
         return Set(processors.filter(\.processor.refusesData).map(\.id)).sorted()
     }
 
-    private func spanExporters() -> [Delivery] {
-        guard let graph = state.withLock({ $0.graph }) else { return [] }
-        return graph.exporters.filter {
-            graph.plan.telemetry.spanExporters.contains($0.plan.id)
-        }.map(\.delivery)
-    }
-
     /// Where each receiver listens.
     public var boundAddresses: [(receiver: String, address: SocketAddress)] {
         let graph = state.withLock { $0.graph }
@@ -224,7 +272,11 @@ public final class Gateway: Sendable {
                 "receiving", LogField("receiver", receiver),
                 LogField("address", address.description))
         }
-        let queues = plan.exporters.reduce(0) { $0 + $1.delivery.queueBytesMax }
+        let isInMemory = plan.log.log.durability == .memory
+        let queues =
+            isInMemory
+            ? plan.exporters.reduce(0) { $0 + ($1.delivery.inMemory().queueBytesMax ?? 0) }
+            : plan.pipelines.count * plan.log.log.cacheBytesMax
         log.info(
             "memory ceilings, in MiB",
             LogField("request_bodies", plan.limits.requestBodiesMax >> 20),

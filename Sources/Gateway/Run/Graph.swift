@@ -1,4 +1,5 @@
 import Configuration
+import DurableLog
 import OTLP
 import Pipeline
 import Platform
@@ -15,6 +16,13 @@ struct Graph {
     struct RunningExporter {
         var plan: GatewayPlan.ExporterPlan
         var delivery: Delivery
+
+        func add(_ log: DurableLog, of signal: Signal) {
+            guard !delivery.queue.reads(log) else { return }
+            delivery.queue.add(
+                log, of: signal, cursor: plan.cursor, start: plan.delivery.start,
+                isSkippable: plan.delivery.whenFull == .skip)
+        }
     }
 
     var plan: GatewayPlan
@@ -23,28 +31,38 @@ struct Graph {
     var processors: [(id: String, processor: any Processor)] = []
     /// By receiver, then by signal.
     var intakes: [String: [Signal: Intake]] = [:]
+    /// Takes the spans of Sluice's own.
+    var ownSpans: Pipeline?
 }
 
-/// Makes graphs. What a graph before it has, and the new plan wants unchanged, goes over with its
-/// queue; so a reload loses nothing.
+/// Makes graphs. What a graph before it has, and the new plan wants unchanged, goes over as it is.
+/// The logs stay the same ones, and an exporter that takes another's place takes its cursors; so a
+/// reload loses nothing.
 struct GraphBuilder {
     let environment: ReceiverEnvironment
+    let data: DataDirectory
+
+    /// The log of Sluice's own spans. No pipeline can be called so.
+    static let ownSpansLog = "own"
 
     /// - Throws: why a component could not be made. Nothing of `previous` has changed then, and
     ///   what was made for the new graph is stopped.
     func build(_ plan: GatewayPlan, after previous: Graph?) throws(ComponentError) -> Graph {
         var graph = Graph(plan: plan)
-        var made: [Delivery] = []
+        var made: [Graph.RunningExporter] = []
         do throws(ComponentError) {
             for exporter in plan.exporters {
                 if let running = previous?.exporter(like: exporter) {
                     graph.exporters.append(running)
                     continue
                 }
-                let delivery = try makeDelivery(exporter)
-                made.append(delivery)
-                graph.exporters.append(Graph.RunningExporter(plan: exporter, delivery: delivery))
+                let running = Graph.RunningExporter(
+                    plan: exporter, delivery: try makeDelivery(exporter))
+                made.append(running)
+                graph.exporters.append(running)
             }
+            try openCursors(plan, graph.exporters, after: previous)
+            graph.ownSpans = try ownSpans(plan, graph.exporters)
             let pipelines = try makePipelines(plan, graph.exporters, &graph.processors)
             graph.intakes = makeIntakes(plan, pipelines)
             // Each can be taken over once: two new receivers on one port stay a mistake.
@@ -64,10 +82,37 @@ struct GraphBuilder {
                 running.receiver.stopAccepting()
                 _ = running.receiver.drain(until: .now)
             }
-            for delivery in made { _ = delivery.drain(until: .now) }
+            // Their cursors' places stay, for the next attempt.
+            for running in made { running.delivery.leave(within: .zero) }
             throw error
         }
         return graph
+    }
+
+    /// Opens the places of exporters in the logs before anything new can come into them. What an
+    /// exporter of the graph before holds is handed over later: see `Gateway.reload`.
+    private func openCursors(
+        _ plan: GatewayPlan, _ exporters: [Graph.RunningExporter], after previous: Graph?
+    ) throws(ComponentError) {
+        for pipeline in plan.pipelines {
+            let log = try data.log(of: pipeline.id)
+            for exporter in exporters where pipeline.exporters.contains(exporter.plan.id) {
+                guard previous?.holder(of: exporter.plan.cursor, in: log) == nil else { continue }
+                exporter.add(log, of: pipeline.signal)
+            }
+        }
+    }
+
+    private func ownSpans(
+        _ plan: GatewayPlan, _ exporters: [Graph.RunningExporter]
+    ) throws(ComponentError) -> Pipeline? {
+        let takers = exporters.filter { plan.telemetry.spanExporters.contains($0.plan.id) }
+        guard !takers.isEmpty else { return nil }
+        let log = try data.log(of: Self.ownSpansLog)
+        for exporter in takers { exporter.add(log, of: .traces) }
+        return Pipeline(
+            id: Self.ownSpansLog, signal: .traces, steps: [], log: log,
+            exporters: takers.map(\.delivery))
     }
 
     private func makeDelivery(
@@ -77,11 +122,9 @@ struct GraphBuilder {
         let exporter = try prefixed("exporter", plan.id) { () throws(ComponentError) in
             try plan.make(environment)
         }
-        let queue = MemoryQueue(
-            capacity: plan.delivery.queueSize, sizer: plan.delivery.sizer,
-            bytesMax: plan.delivery.queueBytesMax)
-        let delivery = Delivery(
-            exporter: exporter, queue: queue, settings: plan.delivery, environment: environment)
+        let isInMemory = data.settings.log.durability == .memory
+        let settings = isInMemory ? plan.delivery.inMemory() : plan.delivery
+        let delivery = Delivery(exporter: exporter, settings: settings, environment: environment)
         do throws(SystemError) {
             try delivery.start()
         } catch {
@@ -118,7 +161,7 @@ struct GraphBuilder {
                     pipeline,
                     Pipeline(
                         id: pipeline.id, signal: pipeline.signal, steps: steps,
-                        exporters: deliveries)
+                        log: try data.log(of: pipeline.id), exporters: deliveries)
                 ))
         }
         return pipelines
@@ -180,6 +223,11 @@ struct GraphBuilder {
 }
 
 extension Graph {
+    /// The exporter that has a log's cursor of that name open.
+    func holder(of cursor: String, in log: DurableLog) -> RunningExporter? {
+        exporters.first { $0.plan.cursor == cursor && $0.delivery.queue.reads(log) }
+    }
+
     func exporter(like plan: GatewayPlan.ExporterPlan) -> RunningExporter? {
         exporters.first {
             $0.plan.id == plan.id && $0.plan.settings.hasSameContent(as: plan.settings)

@@ -1,3 +1,4 @@
+import DurableLog
 import OTLP
 import Pipeline
 import Platform
@@ -6,8 +7,8 @@ import Telemetry
 
 /// Brings the spans of Sluice's own from their recorder to the exporters that are to have them.
 ///
-/// They go straight into the exporters' queues, through no receiver and with no trace context, so
-/// that delivering them records nothing: the pipeline cannot feed itself.
+/// They go straight into a log of their own, through no receiver and with no trace context, so that
+/// delivering them records nothing: the pipeline cannot feed itself.
 final class SelfTracing: Sendable {
     static let interval = Duration.seconds(1)
 
@@ -17,14 +18,14 @@ final class SelfTracing: Sendable {
 
     init(
         _ recorder: SpanRecorder, log: Logger, metrics: MetricRegistry,
-        exporters: @escaping @Sendable () -> [Delivery]
+        pipeline: @escaping @Sendable () -> Pipeline?
     ) throws(ComponentError) {
         let dropped = metrics.counter(
             "sluice_own_spans_refused",
-            help: "Spans of Sluice itself that found no room in an exporter's queue.")
+            help: "Spans of Sluice itself that could not be put into their log.")
         let pump: @Sendable () -> Void = {
             while let batch = recorder.takeBatch() {
-                Self.deliver(batch, to: exporters(), dropped)
+                Self.deliver(batch, to: pipeline(), dropped)
             }
         }
         self.pump = pump
@@ -49,19 +50,19 @@ final class SelfTracing: Sendable {
     }
 
     private static func deliver(
-        _ batch: SpanRecorder.Batch, to exporters: [Delivery], _ dropped: Counter
+        _ batch: SpanRecorder.Batch, to pipeline: Pipeline?, _ refused: Counter
     ) {
-        for exporter in exporters {
-            let size = BatchSize(items: batch.spanCount, bytes: batch.request.count)
-            guard exporter.queue.reserve(size) else {
-                dropped.add(batch.spanCount)
-                continue
-            }
-            exporter.queue.append(
-                QueuedBatch(
-                    signal: .traces, payload: batch.request, itemCount: batch.spanCount,
-                    enqueuedAt: .now)
-            ) {}
+        guard let pipeline else { return }
+        let record = LogRecord(
+            signal: Signal.traces.rawValue, itemCount: batch.spanCount,
+            receivedAt: SystemClock().unixNanoseconds, payload: batch.request)
+        do throws(Refusal) {
+            try pipeline.reserve(record)
+        } catch {
+            return refused.add(batch.spanCount)
+        }
+        pipeline.append(record) { isKept in
+            if !isKept { refused.add(batch.spanCount) }
         }
     }
 }

@@ -179,7 +179,12 @@ final class OTLPHTTPHandler: HTTPHandler {
             rejectedCount: checked.rejectedItemCount,
             errorMessage: partialMessage(checked, signal))
         do throws(Refusal) {
-            try intake.take(checked.batch, request.context) { [self] in
+            try intake.take(checked.batch, request.context) { [self] isKept in
+                guard isKept else {
+                    metrics.refused[signal].add(itemCount)
+                    let reason = "the log could not be written; send again later"
+                    return fail(.overloaded(reason), request, reply)
+                }
                 metrics.accepted[signal].add(itemCount)
                 succeed(answer, itemCount, request, reply)
             }
