@@ -64,7 +64,7 @@ public final class Delivery: Sendable {
         for signal in Signal.allCases {
             metrics.observeQueue(
                 signal, size: { queue.status.itemsBySignal[Int(signal.rawValue)] },
-                capacity: { queue.status.capacity })
+                capacity: { queue.status.capacity.map(Double.init) ?? .infinity })
         }
     }
 

@@ -233,7 +233,7 @@ public final class ExportQueue: Sendable {
         status.items = used.items
         status.bytes = used.bytes
         status.size = limit.measure(used)
-        status.capacity = limit.capacity
+        status.capacity = limit.capacity == .max ? nil : limit.capacity
         status.isFull =
             used.records > 0 && (status.size >= limit.capacity || used.bytes >= limit.bytesMax)
         return status
@@ -402,9 +402,10 @@ public struct QueueStatus: Sendable, Equatable {
     /// Wall time when the oldest batch came that is not delivered, nanoseconds since 1970; nil
     /// where there is none.
     public var oldestReceivedAt: UInt64?
-    /// The size and the capacity in the unit of the queue's sizer.
+    /// The size and the capacity in the unit of the queue's sizer; no capacity where the log's
+    /// limit is the only one.
     public var size = 0
-    public var capacity = 0
+    public var capacity: Int?
     /// Whether even the smallest batch would be refused.
     public var isFull = false
 

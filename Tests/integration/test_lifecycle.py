@@ -328,7 +328,8 @@ def test_sigterm_answers_requests_under_way(processes, connect):
 def test_sigterm_with_a_dead_destination_is_3_with_the_loss_counted(processes):
     sink = processes.sink(HANG)
     gateway = processes.sluice(configuration(
-        {"otlp_http": {"endpoint": sink.url}}, limits={"shutdown_timeout": "500ms"}))
+        {"otlp_http": {"endpoint": sink.url}}, limits={"shutdown_timeout": "500ms"},
+        log={"durability": "memory"}))
     for _ in range(3):
         assert export(gateway, "traces", otlp.spans(4)).status == 200
     started = time.monotonic()
