@@ -41,7 +41,8 @@ struct CursorFile: Equatable {
         guard end.elementsEqual("end \(String(checksum.value, radix: 16))".utf8) else { return nil }
         for line in lines.dropFirst() {
             let words = String(decoding: line, as: UTF8.self).split(separator: " ")
-            guard words.count == 17, words[0] == "cursor", let name = PercentEncoding.decode(words[1]),
+            guard words.count == 17, words[0] == "cursor",
+                let name = PercentEncoding.decode(words[1]),
                 let epoch = LogEpoch(words[3]), let number = UInt64(words[4]),
                 let itemsBefore = UInt64(words[6])
             else { return nil }

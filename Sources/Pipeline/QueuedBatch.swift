@@ -39,6 +39,9 @@ public struct BatchOrigin: Sendable {
     public let position: LogPosition
     let cursor: LogCursor
 
+    /// Of the exporter, however often that is renamed.
+    public var cursorName: String { cursor.name }
+
     func settle(as totals: CursorTotals) { cursor.settle(position, as: totals) }
 }
 
@@ -52,7 +55,8 @@ extension QueuedBatch {
         let age = now - min(now, record.receivedAt)
         self.init(
             signal: signal, payload: record.payload, itemCount: record.itemCount,
-            enqueuedAt: Instant(nanoseconds: Instant.now.nanoseconds - min(age, Instant.now.nanoseconds)),
+            enqueuedAt: Instant(
+                nanoseconds: Instant.now.nanoseconds - min(age, Instant.now.nanoseconds)),
             receivedAt: record.receivedAt, trace: TraceContext(attachment: record.attachment),
             origin: BatchOrigin(log: log, position: placed.position, cursor: cursor))
     }
