@@ -20,7 +20,13 @@ STEPS = {
     "lint": "make --no-print-directory lint",
     "unit": SWIFT_TEST,
     "release": "make --no-print-directory build",
-    "integration": f"SLUICE={BINARY} .venv/bin/python -m pytest Tests/integration --color=no -q -rfEs",
+    "integration": (
+        f"SLUICE={BINARY} .venv/bin/python -m pytest Tests/integration Tests/crash"
+        " --color=no -q -rfEs"),
+    # The short form; `make crash-test` is the long one.
+    "crash": (
+        f"SLUICE={BINARY} .venv/bin/python Tests/crash/crash_test.py --kills 15"
+        " --skip-without-log"),
     "fuzz-corpora": "scripts/fuzz replay",
     # LeakSanitizer reports what XCTest itself allocates once and keeps.
     "asan": f"ASAN_OPTIONS=detect_leaks=0 {SWIFT_TEST} --sanitize=address --scratch-path .build/asan",
@@ -36,6 +42,8 @@ PYTEST_CLOSING = re.compile(
     r"^(?:=+ )?((?:\d+ (?:failed|passed|skipped|errors?|warnings?|deselected|xfailed|xpassed)"
     r"(?:, )?)+) in [\d.]+s")
 
+# The crash test: "crash test passed: 15 kills, ..."
+CRASH_CLOSING = re.compile(r"^crash test (passed|failed)\b")
 
 # Where a message of Swift Testing or of the build begins; what follows until the next belongs to it.
 MARKED = re.compile(r"^(?:[◇✔✘↳] |\[\d+/\d+\]|Build|Test Suite|error|warning|/|\d+ passed)")
@@ -61,6 +69,12 @@ class Result:
             counts = {word: int(count) for count, word in re.findall(r"(\d+) (\w+)", found[1])}
             self.passed += counts.get("passed", 0)
             self.failed += sum(counts.get(word, 0) for word in ("failed", "error", "errors"))
+            self.closing.append(line)
+        elif found := CRASH_CLOSING.match(line):
+            self.passed += found[1] == "passed"
+            self.failed += found[1] == "failed"
+            self.closing.append(line)
+        elif line.startswith("crash test skipped"):
             self.closing.append(line)
 
 
