@@ -99,12 +99,3 @@ def settings(address, admin, downstream, log):
     if log is not None:
         whole["service"]["log"] = log
     return whole
-
-
-def has_log(directory):
-    """Whether this binary knows the section service.log."""
-    checked = write_configuration(directory / "probe.yaml", {
-        **configuration({"nop": {}}), "service": {
-            **configuration({"nop": {}})["service"], "log": {"durability": "fsync"}}})
-    done = subprocess.run([BINARY, "validate", "--config", checked], capture_output=True)
-    return done.returncode == 0
