@@ -33,6 +33,22 @@ public struct QueuedBatch: Sendable {
     }
 }
 
+extension QueuedBatch {
+    /// Some of the items, in a request of their own.
+    func part(_ payload: [UInt8], itemCount: Int) -> QueuedBatch {
+        QueuedBatch(
+            signal: signal, payload: payload, itemCount: itemCount, enqueuedAt: enqueuedAt,
+            receivedAt: receivedAt, trace: trace, origin: origin)
+    }
+
+    /// Nil where the bytes are not what they were when they were taken.
+    func indexed() -> Batch? {
+        var index = TelemetryIndex()
+        guard (try? index.rebuild(over: payload.rawSpan, as: signal)) != nil else { return nil }
+        return Batch(payload: payload, index: index)
+    }
+}
+
 /// Where in which log a batch comes from: its name for ever.
 public struct BatchOrigin: Sendable {
     public let log: DurableLog

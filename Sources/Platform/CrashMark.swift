@@ -180,6 +180,9 @@ internal import Synchronization
 
     fileprivate init(_ slot: UnsafeMutablePointer<sluice_crash_slot>?) { unsafe self.slot = slot }
 
+    /// Leaves no mark.
+    public init() { unsafe slot = nil }
+
     /// If the thread faults or aborts before `clear`, one of these records is at fault.
     public borrowing func note(_ records: RecordRange) {
         guard let slot = unsafe slot else { return }

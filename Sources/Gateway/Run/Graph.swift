@@ -136,7 +136,8 @@ struct GraphBuilder {
         }
         let isInMemory = data.settings.log.durability == .memory
         let settings = isInMemory ? plan.delivery.inMemory() : plan.delivery
-        let delivery = Delivery(exporter: exporter, settings: settings, environment: environment)
+        let delivery = Delivery(
+            exporter: exporter, settings: settings, environment: environment, safety: data.safety)
         do throws(SystemError) {
             try delivery.start()
         } catch {
