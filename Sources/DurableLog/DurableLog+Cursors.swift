@@ -57,6 +57,12 @@ extension DurableLog {
         return items
     }
 
+    /// Items that some cursor has before it, for each cursor.
+    public var pendingItems: Int {
+        let open = state.withLock { $0.cursors }.reduce(0) { $0 + $1.pending.items }
+        return orphanedCursors.values.reduce(open, +)
+    }
+
     /// Cursors of earlier configurations, with the items that they hold.
     public var orphanedCursors: [String: Int] {
         state.withLock { state in

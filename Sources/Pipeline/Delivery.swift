@@ -64,7 +64,7 @@ public final class Delivery: Sendable {
         for signal in Signal.allCases {
             metrics.observeQueue(
                 signal, size: { queue.status.itemsBySignal[Int(signal.rawValue)] },
-                capacity: { queue.status.capacity })
+                capacity: { queue.status.capacity.map(Double.init) ?? .infinity })
         }
     }
 
@@ -89,7 +89,7 @@ public final class Delivery: Sendable {
     }
 
     /// A process that ends should do so soon; what a log on disk holds can wait.
-    private static let durableDrainMax = Duration.seconds(5)
+    private static let durableDrainMax = Duration.seconds(2)
 
     /// Delivers what the logs have for an exporter that is gone from the configuration, however long
     /// it takes, unless ``drain(until:)`` or ``leave(within:)`` ends it. What is left then keeps its

@@ -62,7 +62,8 @@ public final class ExportQueue: Sendable {
 
     /// Takes what the exporter is to have of a log from now on.
     public func add(
-        _ log: DurableLog, of signal: Signal, cursor name: String, start: DurableLog.CursorStart, isSkippable: Bool
+        _ log: DurableLog, of signal: Signal, cursor name: String, start: DurableLog.CursorStart,
+        isSkippable: Bool
     ) {
         let cursor = log.openCursor(name, start: start, isSkippable: isSkippable) {
             [weak self] items, bytes in self?.noteArrival(items, bytes)
@@ -233,7 +234,7 @@ public final class ExportQueue: Sendable {
         status.items = used.items
         status.bytes = used.bytes
         status.size = limit.measure(used)
-        status.capacity = limit.capacity
+        status.capacity = limit.capacity == .max ? nil : limit.capacity
         status.isFull =
             used.records > 0 && (status.size >= limit.capacity || used.bytes >= limit.bytesMax)
         return status
@@ -273,8 +274,9 @@ extension ExportQueue {
         let missingItems = limits.itemsMin - items
         let missingBytes = min(limits.bytesMin, Self.windowBytesMax) - bytes
         let ripe = first.enqueuedAt + limits.waitMax
-        guard (missingItems <= 0 && missingBytes <= 0) || bytes >= Self.windowBytesMax || isClosed
-            || ripe <= .now
+        guard
+            (missingItems <= 0 && missingBytes <= 0) || bytes >= Self.windowBytesMax || isClosed
+                || ripe <= .now
         else { return .notBefore(ripe, missingItems: missingItems, missingBytes: missingBytes) }
         let lot = fill(limits, indexes, from: &reading)
         return .lot(lot, isMoreWaiting: reading.sources.contains { !$0.window.isEmpty })
@@ -402,9 +404,10 @@ public struct QueueStatus: Sendable, Equatable {
     /// Wall time when the oldest batch came that is not delivered, nanoseconds since 1970; nil
     /// where there is none.
     public var oldestReceivedAt: UInt64?
-    /// The size and the capacity in the unit of the queue's sizer.
+    /// The size and the capacity in the unit of the queue's sizer; no capacity where the log's
+    /// limit is the only one.
     public var size = 0
-    public var capacity = 0
+    public var capacity: Int?
     /// Whether even the smallest batch would be refused.
     public var isFull = false
 

@@ -39,6 +39,9 @@ public struct BatchOrigin: Sendable {
     public let position: LogPosition
     let cursor: LogCursor
 
+    /// Of the exporter, however often that is renamed.
+    public var cursorName: String { cursor.name }
+
     func settle(as totals: CursorTotals) { cursor.settle(position, as: totals) }
 }
 
@@ -52,43 +55,54 @@ extension QueuedBatch {
         let age = now - min(now, record.receivedAt)
         self.init(
             signal: signal, payload: record.payload, itemCount: record.itemCount,
-            enqueuedAt: Instant(nanoseconds: Instant.now.nanoseconds - min(age, Instant.now.nanoseconds)),
+            enqueuedAt: Instant(
+                nanoseconds: Instant.now.nanoseconds - min(age, Instant.now.nanoseconds)),
             receivedAt: record.receivedAt, trace: TraceContext(attachment: record.attachment),
             origin: BatchOrigin(log: log, position: placed.position, cursor: cursor))
     }
 }
 
+/// What of a request's context is kept beside its payload: a sequence of type (1 byte), length (2)
+/// and content. Type 1 is trace id, span id and flags; type 2 the trace state.
 extension TraceContext {
-    /// Type 1 of a record's attachment: trace id, span id, flags; each item of it is a type, a
-    /// length and as many bytes.
-    private static let attachmentType: UInt8 = 1
-    private static let attachmentBytes = 25
+    private static let contextType: UInt8 = 1
+    private static let contextBytes = 25
+    private static let stateType: UInt8 = 2
+    private static let headBytes = 3
 
     var attachment: [UInt8] {
-        var bytes = [Self.attachmentType, UInt8(Self.attachmentBytes)]
+        var bytes = [Self.contextType, UInt8(Self.contextBytes), 0]
         for word in [traceID.high, traceID.low, spanID.word] {
             bytes += (0..<8).map { UInt8(truncatingIfNeeded: word >> (56 - 8 * $0)) }
         }
         bytes.append(flags.rawValue)
-        return bytes
+        // W3C allows 512 bytes, to which the state has been cut.
+        let state = Array(traceState.utf8)
+        guard !state.isEmpty else { return bytes }
+        bytes += [Self.stateType, UInt8(state.count & 0xFF), UInt8(state.count >> 8)]
+        return bytes + state
     }
 
+    /// Nil where there is no context in it.
     init?(attachment: [UInt8]) {
         let bytes = attachment.rawSpan
         var offset = 0
-        while offset + 2 <= attachment.count {
-            let length = Int(attachment[offset + 1])
-            if attachment[offset] == Self.attachmentType, length == Self.attachmentBytes,
-                offset + 2 + length <= attachment.count
-            {
-                self.init(
-                    traceID: TraceID(in: bytes, at: offset + 2),
-                    spanID: SpanID(in: bytes, at: offset + 18),
-                    flags: Flags(rawValue: attachment[offset + 26]))
-                return
+        var context: Int?
+        var state = ""
+        while offset + Self.headBytes <= attachment.count {
+            let start = offset + Self.headBytes
+            let end = start + Int(attachment[offset + 1]) + Int(attachment[offset + 2]) << 8
+            guard end <= attachment.count else { break }
+            switch attachment[offset] {
+            case Self.contextType where end - start == Self.contextBytes: context = start
+            case Self.stateType: state = bytes.string(ByteRange(start: start, end: end))
+            default: break
             }
-            offset += 2 + length
+            offset = end
         }
-        return nil
+        guard let context else { return nil }
+        self.init(
+            traceID: TraceID(in: bytes, at: context), spanID: SpanID(in: bytes, at: context + 16),
+            flags: Flags(rawValue: attachment[context + 24]), traceState: state)
     }
 }

@@ -15,7 +15,8 @@ let runCommand = Command(
         \(ConfigurationArguments.help)
 
         Exit codes: 0 everything was delivered; 1 it could not start; 2 wrong usage; 3 items were
-        acknowledged and could not be delivered within service.limits.shutdown_timeout.
+        acknowledged, were in memory alone (service.log.durability), and could not be delivered
+        within service.limits.shutdown_timeout.
         """
 ) { (arguments: [String]) throws(UsageError) -> ExitCode in
     let arguments = try Arguments(arguments, options: ConfigurationArguments.names)
@@ -79,12 +80,16 @@ private func serve(
 
 private func stop(_ gateway: Gateway, within limit: Duration, _ log: Logger) -> ExitCode {
     log.info("stopping", LogField("within", limit))
-    let lost = gateway.stop(within: limit)
+    let (lost, kept) = gateway.stop(within: limit)
     guard lost == 0 else {
         log.error("stopped, acknowledged items were not delivered", LogField("items_lost", lost))
         return .dataLost
     }
-    log.info("stopped, everything was delivered")
+    if kept > 0 {
+        log.info("stopped, the log keeps what was not delivered", LogField("items", kept))
+    } else {
+        log.info("stopped, everything was delivered")
+    }
     return .success
 }
 

@@ -36,7 +36,7 @@ def run(*arguments, cwd=None, env=None, stdin=None, timeout=30):
 
 
 def configuration(exporters, *, http=None, signals=("traces", "metrics", "logs"),
-                  processors=None, telemetry=None, limits=None):
+                  processors=None, telemetry=None, limits=None, log=None):
     """One OTLP receiver, the same processors and exporters in a pipeline for each signal."""
     processors = processors or {}
     service = {
@@ -55,6 +55,8 @@ def configuration(exporters, *, http=None, signals=("traces", "metrics", "logs")
     }
     if limits:
         service["limits"] = limits
+    if log:
+        service["log"] = log
     return {
         "receivers": {"otlp": {"protocols": {"http": {
             "endpoint": "127.0.0.1:0", **(http or {})}}}},

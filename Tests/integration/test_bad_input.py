@@ -602,7 +602,7 @@ def test_a_full_disk_is_waited_out(processes):
     """/dev/full takes no byte, as a disk without room."""
     gateway = processes.sluice(configuration(
         {"file": {"path": "/dev/full", "fsync": False, "retry_on_failure": RETRY}, "nop": {}},
-        limits={"shutdown_timeout": "200ms"}))
+        limits={"shutdown_timeout": "200ms"}, log={"durability": "memory"}))
     assert client.export(gateway, "traces", otlp.spans()).status == 200
     line, = gateway.wait_for_log("delivery failed, will try again", component="file")
     assert "No space left" in line["reason"]
@@ -642,7 +642,7 @@ def test_a_dead_destination_costs_no_more_memory_than_its_queue(processes, conne
     gateway = processes.sluice(configuration(
         {"otlp_http": {"endpoint": sink.url, "timeout": "60s", "sending_queue": {
             "num_consumers": 1, "queue_size": 1_000_000, "queue_bytes_max": "32MiB"}}},
-        limits={"shutdown_timeout": "100ms"}))
+        limits={"shutdown_timeout": "100ms"}, log={"durability": "memory"}))
     gateway.forget_peak()
     before = gateway.memory()
     body = otlp.spans(text_bytes=500_000).SerializeToString()

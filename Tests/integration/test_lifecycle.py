@@ -328,7 +328,8 @@ def test_sigterm_answers_requests_under_way(processes, connect):
 def test_sigterm_with_a_dead_destination_is_3_with_the_loss_counted(processes):
     sink = processes.sink(HANG)
     gateway = processes.sluice(configuration(
-        {"otlp_http": {"endpoint": sink.url}}, limits={"shutdown_timeout": "500ms"}))
+        {"otlp_http": {"endpoint": sink.url}}, limits={"shutdown_timeout": "500ms"},
+        log={"durability": "memory"}))
     for _ in range(3):
         assert export(gateway, "traces", otlp.spans(4)).status == 200
     started = time.monotonic()
@@ -534,6 +535,7 @@ def test_sighup_under_load_loses_nothing(processes):
         processors = {"attributes": {"actions": [
             {"key": "round", "value": number, "action": "insert"}]}}
         reload(gateway, configuration({**base, **extra}, processors=processors))
+        wait_until(lambda: len(acknowledged) > 15 * number or failures, what="more requests")
     stopping.set()
     for thread in threads:
         thread.join()

@@ -36,11 +36,12 @@ struct ReadinessReport {
     private static func describe(_ id: String, _ status: Delivery.Status) -> String {
         let queue = status.queue
         let lag = queue.oldestReceivedAt.map(Self.seconds(since:)) ?? 0
+        let capacity = queue.capacity.map(String.init) ?? "null"
         var text = OTLPJSON.quoted(id) + ":{"
         text += #""state":"\#(status.isFailing ? "failing" : "ok")","#
         text += #""lag_seconds":\#(rounded(lag)),"#
         text += #""queue":{"requests":\#(queue.batches),"items":\#(queue.items),"#
-        text += #""bytes":\#(queue.bytes),"size":\#(queue.size),"capacity":\#(queue.capacity)}"#
+        text += #""bytes":\#(queue.bytes),"size":\#(queue.size),"capacity":\#(capacity)}"#
         if let error = status.lastError {
             text += #","last_error":\#(OTLPJSON.quoted(error))"#
             text += #","last_error_unix_seconds":\#(status.lastErrorAt / 1_000_000_000)"#

@@ -132,11 +132,15 @@ final class DataDirectory: Sendable {
     }
 
     /// Writes and seals everything. No log is used any more.
-    func close() {
+    ///
+    /// - Returns: how many items the logs keep for exporters that have not delivered them.
+    func close() -> Int {
         stopping.withLock { $0 = true }
         stopping.notifyAll()
         thread.withLock { $0 }?.join()
         for log in all { log.close() }
+        guard settings.log.durability != .memory else { return 0 }
+        return all.reduce(0) { $0 + $1.pendingItems }
     }
 
     private func maintain() {

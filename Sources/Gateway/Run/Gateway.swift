@@ -10,12 +10,18 @@ public import Telemetry
 
 /// A running gateway: starts, reloads and stops everything that a plan names.
 public final class Gateway: Sendable {
+    private struct Retiring {
+        var thread: Thread
+        var exporters: [Graph.RunningExporter]
+        var isDone: Monitor<Bool>
+    }
+
     private struct State {
         var graph: Graph?
         var admin: AdminServers?
         var tracing: SelfTracing?
         /// What a reload has replaced, and still delivers.
-        var retiring: [(thread: Thread, deliveries: [Delivery])] = []
+        var retiring: [Retiring] = []
     }
 
     let log: Logger
@@ -115,7 +121,8 @@ public final class Gateway: Sendable {
     /// - Throws: why it is refused; the old one goes on then.
     public func reload(_ plan: GatewayPlan) throws(ComponentError) {
         guard let previous = state.withLock({ $0.graph }) else { return }
-        let graph = try builder.build(plan, after: previous)
+        let retiring = state.withLock { $0.retiring.flatMap(\.exporters) }
+        let graph = try builder.build(plan, after: previous, retiring: retiring)
         for running in graph.receivers {
             running.receiver.feed(graph.intakes[running.plan.id] ?? [:])
         }
@@ -134,24 +141,29 @@ public final class Gateway: Sendable {
     }
 
     /// Stops what the new graph has not. An exporter whose cursors another takes over leaves what
-        /// it has not delivered to that; one that is gone delivers what its logs have for it.
+    /// it has not delivered to that; one that is gone delivers what its logs have for it.
     private func retire(_ previous: Graph, replacedBy graph: Graph) throws(ComponentError) {
-        handOver(from: previous, to: graph)
+        handOver(from: previous.exporters, to: graph)
+        handOver(from: state.withLock { $0.retiring.flatMap(\.exporters) }, to: graph)
+        forgetRetired()
         let receivers = previous.receivers.filter { old in
             !graph.receivers.contains { $0.receiver === old.receiver }
         }.map(\.receiver)
-        let deliveries = previous.exporters.filter { old in
+        let exporters = previous.exporters.filter { old in
             !graph.exporters.contains {
                 $0.delivery === old.delivery || $0.plan.cursor == old.plan.cursor
             }
-        }.map(\.delivery)
-        guard !receivers.isEmpty || !deliveries.isEmpty else { return }
+        }
+        guard !receivers.isEmpty || !exporters.isEmpty else { return }
         for receiver in receivers { receiver.stopAccepting() }
         let timeout = graph.plan.limits.shutdownTimeout
         let log = log
         let isDurable = data.settings.log.durability != .memory
+        let deliveries = exporters.map(\.delivery)
+        let isDone = Monitor(false)
         do throws(SystemError) {
             let thread = try Thread(name: "retire") {
+                defer { isDone.withLock { $0 = true } }
                 let deadline = Instant.now + timeout
                 for receiver in receivers { _ = receiver.drain(until: deadline) }
                 if isDurable { return deliveries.forEach { $0.finish() } }
@@ -162,29 +174,38 @@ public final class Gateway: Sendable {
                         LogField("items_lost", lost))
                 }
             }
-            state.withLock { $0.retiring.append((thread, deliveries)) }
+            state.withLock {
+                $0.retiring.append(
+                    Retiring(thread: thread, exporters: exporters, isDone: isDone))
+            }
         } catch {
             throw ComponentError("cannot drain what the reload removed: \(error)")
         }
     }
 
-    private func handOver(from previous: Graph, to graph: Graph) {
-        for old in previous.exporters {
-            for (log, _) in old.delivery.queue.cursors {
-                let isStillRead = graph.plan.pipelines.contains {
-                    $0.id == log.name && $0.exporters.contains(old.plan.id)
-                }
-                if !isStillRead { old.delivery.queue.endAtPresent(log) }
-            }
-            guard
-                let new = graph.exporters.first(where: { $0.plan.cursor == old.plan.cursor }),
-                new.delivery !== old.delivery
-            else { continue }
+    private func forgetRetired() {
+        let done = state.withLock { state in
+            defer { state.retiring.removeAll { $0.isDone.withLock { $0 } } }
+            return state.retiring.filter { $0.isDone.withLock { $0 } }
+        }
+        for retired in done { retired.thread.join() }
+    }
+
+    private func handOver(from exporters: [Graph.RunningExporter], to graph: Graph) {
+        for old in exporters {
             let logs = old.delivery.queue.cursors.map(\.log)
-            old.delivery.leave(within: Self.handOverTimeout)
-            for log in logs {
-                guard let signal = Signal(pipeline: log.name) else { continue }
-                new.add(log, of: signal)
+            let successor = graph.exporters.first { $0.plan.cursor == old.plan.cursor }
+            if let successor, successor.delivery !== old.delivery {
+                old.delivery.leave(within: Self.handOverTimeout)
+                for log in logs {
+                    guard let signal = Signal(pipeline: log.name) else { continue }
+                    successor.add(log, of: signal)
+                }
+            }
+            // What a pipeline has had for it is still delivered; what comes is not for it.
+            let reader = successor ?? old
+            for log in logs where !graph.feeds(reader.plan.id, from: log) {
+                reader.delivery.queue.endAtPresent(log)
             }
         }
     }
@@ -194,8 +215,9 @@ public final class Gateway: Sendable {
 
     /// Stops accepting, answers and delivers what was taken.
     ///
-    /// - Returns: how many acknowledged items could not be delivered in time.
-    public func stop(within limit: Duration) -> Int {
+    /// - Returns: how many acknowledged items could not be delivered in time: those that are lost,
+    ///   and those that the logs keep for the next start.
+    public func stop(within limit: Duration) -> (lost: Int, kept: Int) {
         isStopping.store(true, ordering: .releasing)
         let deadline = Instant.now + limit
         let (graph, tracing, retiring) = state.withLock { ($0.graph, $0.tracing, $0.retiring) }
@@ -207,15 +229,15 @@ public final class Gateway: Sendable {
         }
         _ = workers.drain(until: deadline)
         tracing?.stop()
-        let deliveries = (graph?.exporters ?? []).map(\.delivery)
-        let lost = Self.drain(deliveries + retiring.flatMap(\.deliveries), until: deadline)
-        for (thread, _) in retiring { thread.join() }
-        data.close()
+        let exporters = (graph?.exporters ?? []) + retiring.flatMap(\.exporters)
+        let lost = Self.drain(exporters.map(\.delivery), until: deadline)
+        for retired in retiring { retired.thread.join() }
+        let kept = data.close()
         state.withLock { $0.admin }?.stop()
         workers.stop()
         loops.stop()
         output.reportSuppressed(all: true)
-        return lost
+        return (lost, kept)
     }
 
     /// Drains all at once: the slow ones share the time.

@@ -17,8 +17,14 @@ struct Graph {
         var plan: GatewayPlan.ExporterPlan
         var delivery: Delivery
 
-        func add(_ log: DurableLog, of signal: Signal) {
-            guard !delivery.queue.reads(log) else { return }
+        /// Opens its place in a log, unless one of `others` has it open.
+        func add(
+            _ log: DurableLog, of signal: Signal, unlessHeldBy others: [RunningExporter] = []
+        ) {
+            let isHeld = others.contains {
+                $0.plan.cursor == plan.cursor && $0.delivery.queue.reads(log)
+            }
+            guard !isHeld, !delivery.queue.reads(log) else { return }
             delivery.queue.add(
                 log, of: signal, cursor: plan.cursor, start: plan.delivery.start,
                 isSkippable: plan.delivery.whenFull == .skip)
@@ -47,7 +53,11 @@ struct GraphBuilder {
 
     /// - Throws: why a component could not be made. Nothing of `previous` has changed then, and
     ///   what was made for the new graph is stopped.
-    func build(_ plan: GatewayPlan, after previous: Graph?) throws(ComponentError) -> Graph {
+    ///
+    /// - Parameter retiring: exporters that are gone from `previous`, and still deliver.
+    func build(
+        _ plan: GatewayPlan, after previous: Graph?, retiring: [Graph.RunningExporter] = []
+    ) throws(ComponentError) -> Graph {
         var graph = Graph(plan: plan)
         var made: [Graph.RunningExporter] = []
         do throws(ComponentError) {
@@ -61,8 +71,9 @@ struct GraphBuilder {
                 made.append(running)
                 graph.exporters.append(running)
             }
-            try openCursors(plan, graph.exporters, after: previous)
-            graph.ownSpans = try ownSpans(plan, graph.exporters)
+            let others = (previous?.exporters ?? []) + retiring
+            try openCursors(plan, graph.exporters, heldBy: others)
+            graph.ownSpans = try ownSpans(plan, graph.exporters, heldBy: others)
             let pipelines = try makePipelines(plan, graph.exporters, &graph.processors)
             graph.intakes = makeIntakes(plan, pipelines)
             // Each can be taken over once: two new receivers on one port stay a mistake.
@@ -90,26 +101,27 @@ struct GraphBuilder {
     }
 
     /// Opens the places of exporters in the logs before anything new can come into them. What an
-    /// exporter of the graph before holds is handed over later: see `Gateway.reload`.
+    /// exporter of a graph before holds is handed over later: see `Gateway.reload`.
     private func openCursors(
-        _ plan: GatewayPlan, _ exporters: [Graph.RunningExporter], after previous: Graph?
+        _ plan: GatewayPlan, _ exporters: [Graph.RunningExporter],
+        heldBy others: [Graph.RunningExporter]
     ) throws(ComponentError) {
         for pipeline in plan.pipelines {
             let log = try data.log(of: pipeline.id)
             for exporter in exporters where pipeline.exporters.contains(exporter.plan.id) {
-                guard previous?.holder(of: exporter.plan.cursor, in: log) == nil else { continue }
-                exporter.add(log, of: pipeline.signal)
+                exporter.add(log, of: pipeline.signal, unlessHeldBy: others)
             }
         }
     }
 
     private func ownSpans(
-        _ plan: GatewayPlan, _ exporters: [Graph.RunningExporter]
+        _ plan: GatewayPlan, _ exporters: [Graph.RunningExporter],
+        heldBy others: [Graph.RunningExporter]
     ) throws(ComponentError) -> Pipeline? {
         let takers = exporters.filter { plan.telemetry.spanExporters.contains($0.plan.id) }
         guard !takers.isEmpty else { return nil }
         let log = try data.log(of: Self.ownSpansLog)
-        for exporter in takers { exporter.add(log, of: .traces) }
+        for exporter in takers { exporter.add(log, of: .traces, unlessHeldBy: others) }
         return Pipeline(
             id: Self.ownSpansLog, signal: .traces, steps: [], log: log,
             exporters: takers.map(\.delivery))
@@ -223,9 +235,12 @@ struct GraphBuilder {
 }
 
 extension Graph {
-    /// The exporter that has a log's cursor of that name open.
-    func holder(of cursor: String, in log: DurableLog) -> RunningExporter? {
-        exporters.first { $0.plan.cursor == cursor && $0.delivery.queue.reads(log) }
+    /// Whether an exporter is to have what comes into a log.
+    func feeds(_ exporter: String, from log: DurableLog) -> Bool {
+        if log.name == GraphBuilder.ownSpansLog {
+            return plan.telemetry.spanExporters.contains(exporter)
+        }
+        return plan.pipelines.contains { $0.id == log.name && $0.exporters.contains(exporter) }
     }
 
     func exporter(like plan: GatewayPlan.ExporterPlan) -> RunningExporter? {

@@ -72,10 +72,11 @@ public struct ExporterMetrics: Sendable {
         self.exporter = exporter
     }
 
-    /// Shows the queue of one signal; both values in the unit of the queue's `sizer`.
+    /// Shows the queue of one signal; both values in the unit of the queue's `sizer`, an infinite
+    /// capacity where the log's limit is the only one.
     public func observeQueue(
         _ signal: Signal, size: @escaping @Sendable () -> Int,
-        capacity: @escaping @Sendable () -> Int
+        capacity: @escaping @Sendable () -> Double
     ) {
         let labels = ["data_type", "exporter"]
         registry.observableGauge(
@@ -85,6 +86,6 @@ public struct ExporterMetrics: Sendable {
         registry.observableGauge(
             "otelcol_exporter_queue_capacity", help: "Fixed capacity of the sending queue.",
             labels: labels
-        ).with(signal.name, exporter).observe { Double(capacity()) }
+        ).with(signal.name, exporter).observe { capacity() }
     }
 }
