@@ -44,7 +44,7 @@ enum Numbered {
             case .metrics:
                 var point = WireReader(item.body)
                 while let field = point.nextValidated(in: bytes) {
-                    if field.number == 3 { return Int(field.bits) }
+                    if field.number == 3 { return Int(field.bits) - 1 }
                 }
                 return nil
             }
@@ -72,7 +72,7 @@ enum Numbered {
                     metric.string(1, "metric")
                     metric.message(first % 4 == 0 ? 5 : 7) { data in
                         for time in first..<min(first + 2, numbers.upperBound) {
-                            data.message(1) { $0.fixed64(3, UInt64(time)) }
+                            data.message(1) { $0.fixed64(3, UInt64(time) + 1) }
                         }
                     }
                 }
