@@ -46,6 +46,14 @@ public final class LogCursor: Sendable {
             }
             return hasMoved
         }
+
+        /// There were more items than the log knows of: a place that a start could not read can be
+        /// read again. The cursor has begun by so many earlier.
+        mutating func correct(surplus items: Int) {
+            itemsOut &-= UInt64(items)
+            place.itemsBefore &-= UInt64(items)
+            pending.items += items
+        }
     }
 
     private struct Handed {
@@ -199,7 +207,9 @@ public final class LogCursor: Sendable {
         let isHole = number > reading.next
         reading.next = max(reading.next, number)
         let hasMoved = progress.withLock { progress in
-            let lost = max(0, Int(truncatingIfNeeded: itemsBefore &- progress.itemsOut))
+            let missing = Int(truncatingIfNeeded: itemsBefore &- progress.itemsOut)
+            if missing < 0 { progress.correct(surplus: -missing) }
+            let lost = max(0, missing)
             guard isHole || lost > 0, number >= progress.place.base else { return false }
             progress.itemsOut &+= UInt64(lost)
             progress.out.append(

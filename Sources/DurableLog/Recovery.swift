@@ -174,6 +174,7 @@ struct Recovery {
             try file.write(segment.seal().rawSpan, at: segment.dataEnd)
             try file.synchronize()
             segment.bytes = segment.dataEnd + LogFormat.sealBytes
+            segment.isSealed = true
         } catch {}
     }
 
