@@ -73,6 +73,12 @@ struct Recovery {
             return unreadable.append(
                 Unreadable(path: path, bytes: max(0, size), isEmpty: isEmpty))
         }
+        if (try? SegmentHeader(decoding: start.rawSpan)) == nil {
+            damagedBytes += LogFormat.segmentHeaderBytes
+            events.append(
+                .damaged(
+                    segment: path, offset: 0, bytes: LogFormat.segmentHeaderBytes, savedTo: nil))
+        }
         var segment = Segment(header: header, path: path)
         segment.bytes = size
         if !segment.read(seal: end.rawSpan, fileBytes: size) { unsealed.append(segments.count) }

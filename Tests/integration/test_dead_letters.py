@@ -63,9 +63,9 @@ def test_the_items_at_fault_alone_are_set_aside(processes, bad):
     assert (letter["exporter"], letter["pipeline"], letter["signal"]) == (
         "otlp_http", "traces", "traces")
     assert "400" in letter["reason"]
-    assert gateway.metric(
+    wait_until(lambda: gateway.metric(
         "sluice_exporter_set_aside_items", exporter="otlp_http", signal="traces",
-        reason="rejected") == len(bad)
+        reason="rejected") == len(bad), what="the count")
     gateway.stop(expect=0)
     cursors = (gateway.directory / "sluice-data/log/traces/cursors").read_text()
     assert f"exported {len(good)} dropped 0 set-aside {len(bad)} " in cursors

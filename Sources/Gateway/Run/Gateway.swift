@@ -168,6 +168,7 @@ public final class Gateway: Sendable {
                 for receiver in receivers { _ = receiver.drain(until: deadline) }
                 if isDurable { return deliveries.forEach { $0.finish() } }
                 let lost = Self.drain(deliveries, until: deadline)
+                for delivery in deliveries { delivery.queue.removeCursors() }
                 if lost > 0 {
                     log.error(
                         "a reload removed exporters that did not deliver in time",
@@ -269,6 +270,15 @@ public final class Gateway: Sendable {
         return (graph?.exporters ?? []).map { ($0.plan.id, $0.delivery.status) }
     }
 
+    /// Why the log of some pipeline takes nothing now.
+    var logRefusal: String? {
+        let pipelines = state.withLock { $0.graph?.plan.pipelines } ?? []
+        for log in data.all where pipelines.contains(where: { $0.id == log.name }) {
+            if let refusal = log.refusal { return "pipeline \(log.name): \(refusal)" }
+        }
+        return nil
+    }
+
     /// The ids of processors that refuse whatever comes, in any pipeline.
     var refusingProcessors: [String] {
         let processors = state.withLock { $0.graph?.processors } ?? []
@@ -298,7 +308,9 @@ public final class Gateway: Sendable {
         let queues =
             isInMemory
             ? plan.exporters.reduce(0) { $0 + ($1.delivery.inMemory().queueBytesMax ?? 0) }
-            : plan.pipelines.count * plan.log.log.cacheBytesMax
+            : (plan.pipelines.count + 1) * plan.log.log.cacheBytesMax
+                + plan.pipelines.reduce(0) { $0 + $1.exporters.count }
+                * ExportQueue.windowBytesMax
         log.info(
             "memory ceilings, in MiB",
             LogField("request_bodies", plan.limits.requestBodiesMax >> 20),
