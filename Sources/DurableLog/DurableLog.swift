@@ -79,6 +79,7 @@ public final class DurableLog: Sendable {
         self.onEvent = onEvent
         var state = State(end: 1, itemsEnd: 0)
         var lastNumber: UInt64 = 0
+        var damagedHeaders: [(segment: Segment, bytes: [UInt8])] = []
         if settings.durability != .memory {
             let recovery = try Recovery(directory, in: storage, repairs: true)
             let cursors = try Self.readCursors(directory, storage, onEvent)
@@ -86,6 +87,7 @@ public final class DurableLog: Sendable {
             counters.damagedBytes.add(recovery.damagedBytes, ordering: .relaxed)
             state = Self.state(recovery.segments, cursors)
             lastNumber = recovery.lastNumber
+            damagedHeaders = recovery.damagedHeaders
             savedCursors.withLock { [orphans = state.orphans] in $0.file.cursors = orphans }
         }
         ages = SegmentAges(clock: clock)
@@ -96,6 +98,9 @@ public final class DurableLog: Sendable {
             try storage.makeDirectory(directory)
         } catch {
             throw LogOpenError("\(directory): \(error)")
+        }
+        for (segment, bytes) in damagedHeaders {
+            noteDamage(0..<LogFormat.segmentHeaderBytes, in: segment, bytes)
         }
     }
 

@@ -16,6 +16,8 @@ struct Recovery {
     private(set) var lastNumber: UInt64 = 0
     /// Of files that are no segments, and at the least of records that are missing.
     private(set) var damagedBytes = 0
+    /// Segments that were known by their seals alone, with the bytes where the header should be.
+    private(set) var damagedHeaders: [(segment: Segment, bytes: [UInt8])] = []
 
     private struct Unreadable {
         var path: String
@@ -73,14 +75,11 @@ struct Recovery {
             return unreadable.append(
                 Unreadable(path: path, bytes: max(0, size), isEmpty: isEmpty))
         }
-        if (try? SegmentHeader(decoding: start.rawSpan)) == nil {
-            damagedBytes += LogFormat.segmentHeaderBytes
-            events.append(
-                .damaged(
-                    segment: path, offset: 0, bytes: LogFormat.segmentHeaderBytes, savedTo: nil))
-        }
         var segment = Segment(header: header, path: path)
         segment.bytes = size
+        if (try? SegmentHeader(decoding: start.rawSpan)) == nil {
+            damagedHeaders.append((segment, start))
+        }
         if !segment.read(seal: end.rawSpan, fileBytes: size) { unsealed.append(segments.count) }
         segments.append(segment)
     }
