@@ -136,7 +136,7 @@ extension DurableLog.State {
 
     /// The place of a saved cursor in what is there. The log may have lost its end since, or be
     /// another's copy; then the cursor goes to the nearest record that it may not have seen.
-    fileprivate func place(_ saved: SavedCursor) -> LogCursor.Place {
+    func place(_ saved: SavedCursor) -> LogCursor.Place {
         let base = saved.after.number + 1
         let own = segments.filter { $0.header.epoch == saved.after.epoch }
         if own.contains(where: { $0.header.firstPosition <= base && base <= $0.endPosition }) {

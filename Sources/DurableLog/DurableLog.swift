@@ -54,6 +54,8 @@ public final class DurableLog: Sendable {
     private let thread = Mutex<Thread?>(nil)
     private let damages = Mutex<Set<String>>([])
     public let counters = LogCounters()
+    /// Items that the log has had in earlier runs.
+    let itemsAtOpen: UInt64
 
     /// Opens the log in `directory`, which need not be there yet. Reads the ends of segments only.
     ///
@@ -83,6 +85,7 @@ public final class DurableLog: Sendable {
             savedCursors.withLock { $0 = cursors }
         }
         ages = SegmentAges(clock: clock)
+        itemsAtOpen = state.itemsEnd
         self.state = Monitor(state)
         committer = Mutex(Committer(lastNumber: lastNumber, compresses: settings.compresses))
         guard settings.durability != .memory else { return }
