@@ -229,6 +229,9 @@ public final class LogCursor: Sendable {
 
     var place: Place { progress.withLock { $0.place } }
 
+    /// The number of the first record that is not done with.
+    public var base: UInt64 { place.base }
+
     /// Whether everything before `end` is done with.
     public func isPast(_ end: UInt64) -> Bool { place.base >= end }
 

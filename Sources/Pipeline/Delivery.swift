@@ -41,7 +41,7 @@ public final class Delivery: Sendable {
     public let queue: ExportQueue
     public let metrics: ExporterMetrics
     private let exporter: any Exporter
-    private let settings: DeliverySettings
+    public let settings: DeliverySettings
     private let environment: ComponentEnvironment
     private let dropped: MetricFamily<Counter>
     private let state = Monitor(State())

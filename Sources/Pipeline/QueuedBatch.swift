@@ -37,13 +37,36 @@ public struct QueuedBatch: Sendable {
 public struct BatchOrigin: Sendable {
     public let log: DurableLog
     public let position: LogPosition
-    let cursor: LogCursor
+    /// Nil for what is sent again: no cursor moves for it.
+    var cursor: LogCursor?
+    var replay: ReplayTally?
+    /// Whether it is to be stored even where a ledger says that it has been.
+    public var ignoresLedger = false
 
-    func settle(as totals: CursorTotals) { cursor.settle(position, as: totals) }
+    func settle(as totals: CursorTotals) {
+        cursor?.settle(position, as: totals)
+        replay?.settle(as: totals)
+    }
 }
 
 extension QueuedBatch {
     init(_ placed: PlacedRecord, from log: DurableLog, _ cursor: LogCursor) {
+        self.init(
+            placed, BatchOrigin(log: log, position: placed.position, cursor: cursor))
+    }
+
+    /// A record that is sent again.
+    public init(
+        _ placed: PlacedRecord, from log: DurableLog, replay: ReplayTally, ignoresLedger: Bool
+    ) {
+        self.init(
+            placed,
+            BatchOrigin(
+                log: log, position: placed.position, replay: replay,
+                ignoresLedger: ignoresLedger))
+    }
+
+    private init(_ placed: PlacedRecord, _ origin: BatchOrigin) {
         let record = placed.record
         guard let signal = Signal(rawValue: record.signal) else {
             preconditionFailure("BUG: a record of a signal that this version does not write")
@@ -54,7 +77,7 @@ extension QueuedBatch {
             signal: signal, payload: record.payload, itemCount: record.itemCount,
             enqueuedAt: Instant(nanoseconds: Instant.now.nanoseconds - min(age, Instant.now.nanoseconds)),
             receivedAt: record.receivedAt, trace: TraceContext(attachment: record.attachment),
-            origin: BatchOrigin(log: log, position: placed.position, cursor: cursor))
+            origin: origin)
     }
 }
 

@@ -31,7 +31,8 @@ public final class Gateway: Sendable {
     private let workers: WorkerPool
     private let spans: SpanRecorder
     private let builder: GraphBuilder
-    private let data: DataDirectory
+    let data: DataDirectory
+    let replays = Replays()
     private let clock: any Clock
     private let startedAt: Instant
     private let isStopping = Atomic<Bool>(false)
@@ -238,6 +239,7 @@ public final class Gateway: Sendable {
         let exporters = (graph?.exporters ?? []) + retiring.flatMap(\.exporters)
         let lost = Self.drain(exporters.map(\.delivery), until: deadline)
         for retired in retiring { retired.thread.join() }
+        replays.stop()
         let kept = data.close()
         state.withLock { $0.admin }?.stop()
         workers.stop()
@@ -284,12 +286,17 @@ public final class Gateway: Sendable {
                     FlowReport.ExporterReport(
                         id: data.exporter(of: account.name), account: account,
                         lagSeconds: account.lagSeconds(at: now),
-                        secondsUntilFull: data.secondsUntilFull(log, account), replayed: 0)
+                        secondsUntilFull: data.secondsUntilFull(log, account),
+                        replayed: replays.itemCount(data.exporter(of: account.name), log.name))
                 }
             }
         }
         return FlowReport(
             unixNanoseconds: now, uptime: clock.now - startedAt, pipelines: pipelines)
+    }
+
+    func delivery(of exporter: String) -> Delivery? {
+        state.withLock { $0.graph }?.exporters.first { $0.plan.id == exporter }?.delivery
     }
 
     /// The ids of processors that refuse whatever comes, in any pipeline.
