@@ -96,7 +96,7 @@ public final class DurableLog: Sendable {
         }
     }
 
-    private static func state(_ segments: [Segment], _ file: CursorFile) -> State {
+    static func state(_ segments: [Segment], _ file: CursorFile) -> State {
         var state = State(end: 1, itemsEnd: 0)
         state.segments = segments
         state.segmentsBytes = segments.reduce(0) { $0 + $1.bytes }

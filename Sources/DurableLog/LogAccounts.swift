@@ -29,29 +29,27 @@ public struct CursorAccount: Sendable {
 }
 
 extension DurableLog {
-    public var accounts: LogAccounts {
-        state.withLock { state in
-            let open = state.cursors.map { cursor in
-                let (place, pending, oldest) = cursor.standing
-                return state.account(
-                    cursor.name, isOrphan: false, place, pending,
-                    oldest ?? state.receivedAt(of: place.base))
-            }
-            let orphans = state.orphans.map { name, saved in
-                let place = state.place(saved)
-                return state.account(
-                    name, isOrphan: true, place, state.backlog(from: place),
-                    state.receivedAt(of: place.base))
-            }
-            return LogAccounts(
-                items: Int(clamping: state.itemsEnd),
-                itemsSinceOpen: Int(clamping: state.itemsEnd - itemsAtOpen),
-                cursors: (open + orphans).sorted { $0.name < $1.name })
-        }
-    }
+    public var accounts: LogAccounts { state.withLock { $0.accounts(sinceItem: itemsAtOpen) } }
 }
 
 extension DurableLog.State {
+    /// - Parameter itemsAtOpen: items that the log had before this run.
+    func accounts(sinceItem itemsAtOpen: UInt64) -> LogAccounts {
+        let open = cursors.map { cursor in
+            let (place, pending, oldest) = cursor.standing
+            return account(
+                cursor.name, isOrphan: false, place, pending, oldest ?? receivedAt(of: place.base))
+        }
+        let orphans = orphans.map { name, saved in
+            let place = place(saved)
+            return account(
+                name, isOrphan: true, place, backlog(from: place), receivedAt(of: place.base))
+        }
+        return LogAccounts(
+            items: Int(clamping: itemsEnd), itemsSinceOpen: Int(clamping: itemsEnd - itemsAtOpen),
+            cursors: (open + orphans).sorted { $0.name < $1.name })
+    }
+
     fileprivate func account(
         _ name: String, isOrphan: Bool, _ place: LogCursor.Place, _ pending: Backlog,
         _ oldestReceivedAt: UInt64?

@@ -7,6 +7,7 @@ import Synchronization
 /// The replays since the start, one at a time for each exporter.
 final class Replays: Sendable {
     fileprivate struct State {
+        var isStopped = false
         var lastNumber = 0
         /// The latest ones.
         var replays: [Replay] = []
@@ -27,6 +28,9 @@ final class Replays: Sendable {
         _ request: Replay.Request
     ) throws(ControlError) -> Replay {
         try state.withLock { state throws(ControlError) in
+            guard !state.isStopped else {
+                throw ControlError(.serviceUnavailable, "the gateway is stopping")
+            }
             guard !state.replays.contains(where: { $0.exporter == exporter && $0.isRunning })
             else { throw ControlError(.conflict, "exporter '\(exporter)' has a replay already") }
             state.lastNumber += 1
@@ -46,7 +50,10 @@ final class Replays: Sendable {
 
     /// Ends those that run, and waits for them. Their exporters' queues are closed.
     func stop() {
-        let replays = state.withLock { $0.replays }
+        let replays = state.withLock { state in
+            state.isStopped = true
+            return state.replays
+        }
         for replay in replays { replay.cancel() }
         for replay in replays { replay.join() }
     }
