@@ -16,14 +16,18 @@ RELEASE := -c release --static-swift-stdlib $(LAYERS)
 # What is formatted and checked for style.
 SWIFT_CODE := Package.swift Sources Tests Fuzz Benchmarks
 # What `make test` does, in order.
-STEPS ?= lint unit release integration fuzz-corpora
+STEPS ?= lint unit release integration crash fuzz-corpora
 # For `make run`: the arguments of `sluice run`.
 ARGS ?=
 # For `make fuzz`: the fuzzer and how long it runs.
 TARGET ?= HTTP
 SECONDS ?= 60
+# For `make crash-test`: how often, and which random choices; more options: CRASH_ARGS=--help.
+KILLS ?= 1000
+SEED ?=
+CRASH_ARGS ?=
 
-.PHONY: build run test test-debug test-asan test-tsan test-integration test-all bench differential \
+.PHONY: build run test test-debug test-asan test-tsan test-integration crash-test test-all bench differential \
 	fuzz fuzz-replay lint format clean help dependencies build-dependencies test-dependencies swift
 
 build: swift build-dependencies ## the release binary, .build/release/sluice
@@ -57,6 +61,10 @@ test-tsan: swift build-dependencies .build/tsan/contended_mutex.so ## Swift Test
 
 test-integration: build test-dependencies $(VENV)/.installed ## pytest against the release binary
 	SLUICE=$(abspath $(BINARY)) $(VENV)/bin/python -m pytest Tests/integration $(PYTEST_ARGS)
+
+crash-test: build test-dependencies $(VENV)/.installed ## KILLS=1000 SEED=: nothing acknowledged is lost by kill -9
+	SLUICE=$(abspath $(BINARY)) $(VENV)/bin/python Tests/crash/crash_test.py --kills $(KILLS) \
+		$(if $(SEED),--seed $(SEED)) $(CRASH_ARGS)
 
 bench: build ## the benchmarks' table
 	Benchmarks/run

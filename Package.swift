@@ -124,7 +124,9 @@ let package = Package(
         tests("HTTP", uses: ["Bytes"]),
         tests("HTTPServer", uses: ["EventLoop", "HTTP", "Platform", "Telemetry"]),
         tests("HTTPClient", uses: ["HTTP", "Platform"]),
-        tests("Pipeline", uses: ["OTLP", "Configuration", "DurableLog", "Platform", "Telemetry"]),
+        tests(
+            "Pipeline",
+            uses: ["Bytes", "OTLP", "Configuration", "DurableLog", "Platform", "Telemetry"]),
         tests("Receivers", uses: ["OTLP", "Configuration", "Pipeline", "Platform"]),
         tests(
             "Processors",

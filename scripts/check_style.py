@@ -27,6 +27,7 @@ UNSAFE = {
     "Sources/Compression": "zlib, libdeflate, libzstd",
     "Sources/Configuration/Loading/ConfigurationSources.swift": "getenv",
     "Sources/Configuration/YAML/YAMLEvents.swift": "libyaml",
+    "Sources/DurableLog/LogFormat.swift": "integers as their bytes",
     "Sources/EventLoop": "epoll, read, writev",
     "Sources/Exporters/File": "fstat, pread",
     "Sources/Exporters/SQLite": "SQLite",

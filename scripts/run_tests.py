@@ -20,7 +20,11 @@ STEPS = {
     "lint": "make --no-print-directory lint",
     "unit": "make --no-print-directory test-debug",
     "release": "make --no-print-directory build",
-    "integration": f"SLUICE={BINARY} .venv/bin/python -m pytest Tests/integration --color=no -q -rfEs",
+    "integration": (
+        f"SLUICE={BINARY} .venv/bin/python -m pytest Tests/integration Tests/crash"
+        " --color=no -q -rfEs"),
+    # The short form; `make crash-test` is the long one.
+    "crash": f"SLUICE={BINARY} .venv/bin/python Tests/crash/crash_test.py --kills 15",
     "fuzz-corpora": "scripts/fuzz replay",
     "asan": "make --no-print-directory test-asan",
     "tsan": "make --no-print-directory test-tsan",
@@ -34,6 +38,9 @@ SWIFT_FAILED = re.compile(r"^\S+ Test (?!run with |case passing )(.+) failed aft
 PYTEST_CLOSING = re.compile(
     r"^(?:=+ )?((?:\d+ (?:failed|passed|skipped|errors?|warnings?|deselected|xfailed|xpassed)"
     r"(?:, )?)+) in [\d.]+s")
+
+# The crash test: "crash test passed: 15 kills, ..."
+CRASH_CLOSING = re.compile(r"^crash test (passed|failed)\b")
 
 # Where a message of Swift Testing, of the build, of a sanitizer or of a crash begins; what follows
 # until the next belongs to it.
@@ -73,6 +80,12 @@ class Result:
             counts = {word: int(count) for count, word in re.findall(r"(\d+) (\w+)", found[1])}
             self.passed += counts.get("passed", 0)
             self.failed += sum(counts.get(word, 0) for word in ("failed", "error", "errors"))
+            self.closing.append(line)
+        elif found := CRASH_CLOSING.match(line):
+            self.passed += found[1] == "passed"
+            self.failed += found[1] == "failed"
+            self.closing.append(line)
+        elif line.startswith("crash test skipped"):
             self.closing.append(line)
 
     def compact_report(self):

@@ -2,13 +2,14 @@
 /// expressions, which the product does without.
 extension StringProtocol {
     func firstRange(of text: String) -> Range<Index>? {
-        guard !text.isEmpty else { return nil }
-        var start = utf8.startIndex
-        while start < utf8.endIndex {
-            if utf8[start...].starts(with: text.utf8) {
-                return start..<utf8.index(start, offsetBy: text.utf8.count)
+        guard let first = text.utf8.first else { return nil }
+        var rest = utf8[...]
+        while let start = rest.firstIndex(of: first) {
+            rest = rest[start...]
+            if rest.starts(with: text.utf8) {
+                return start..<rest.index(start, offsetBy: text.utf8.count)
             }
-            start = utf8.index(after: start)
+            rest.removeFirst()
         }
         return nil
     }

@@ -3,7 +3,7 @@ import Bytes
 /// Where every cursor of a log stands, as text that a person can read. It is replaced as a whole:
 ///
 ///     sluice-cursors 1
-///     cursor otlp_http%2fbackup after 5a…e1 1041 from 0 exported 210 dropped 0 set-aside 0 skipped 0 lost 0
+///     cursor otlp_http after 5a…e1 1041 from 0 exported 9 dropped 0 set-aside 0 skipped 0 lost 0
 ///     end 8a9136aa
 ///
 /// `after` names the last record that is done with, by epoch and number; `from` is the number of
@@ -30,21 +30,30 @@ struct CursorFile: Equatable {
 
     init() {}
 
-    /// Nil where the bytes are not what ``encoded()`` writes.
-    init?(decoding bytes: [UInt8]) {
+    enum Fault: Error, Equatable {
+        /// Not what ``encoded()`` writes.
+        case damaged
+        case newerVersion(Int)
+    }
+
+    init(decoding bytes: [UInt8]) throws(Fault) {
         var lines = bytes.split(separator: UInt8(ascii: "\n"))
-        guard lines.count >= 2, let end = lines.popLast(),
-            lines[0].elementsEqual("sluice-cursors 1".utf8)
-        else { return nil }
+        guard lines.count >= 2, let end = lines.popLast() else { throw .damaged }
         var checksum = CRC32C()
         for line in lines { checksum.update(Array(line) + [UInt8(ascii: "\n")]) }
-        guard end.elementsEqual("end \(String(checksum.value, radix: 16))".utf8) else { return nil }
+        guard end.elementsEqual("end \(String(checksum.value, radix: 16))".utf8)
+        else { throw .damaged }
+        let title = String(decoding: lines[0], as: UTF8.self).split(separator: " ")
+        guard title.count == 2, title[0] == "sluice-cursors", let version = Int(title[1])
+        else { throw .damaged }
+        guard version <= 1 else { throw .newerVersion(version) }
         for line in lines.dropFirst() {
             let words = String(decoding: line, as: UTF8.self).split(separator: " ")
-            guard words.count == 17, words[0] == "cursor", let name = PercentEncoding.decode(words[1]),
+            guard words.count == 17, words[0] == "cursor",
+                let name = PercentEncoding.decode(words[1]),
                 let epoch = LogEpoch(words[3]), let number = UInt64(words[4]),
                 let itemsBefore = UInt64(words[6])
-            else { return nil }
+            else { throw .damaged }
             let counts = stride(from: 8, to: 17, by: 2).map { Int(words[$0]) ?? 0 }
             cursors[name] = SavedCursor(
                 after: LogPosition(epoch: epoch, number: number), itemsBefore: itemsBefore,

@@ -9,7 +9,15 @@ public struct DiskStorage: LogStorage {
     }
 
     public func makeDirectory(_ path: String) throws(SystemError) {
+        let above = FileSystem.parent(of: path)
+        guard !FileSystem.isDirectory(path) else {
+            // Who made it may have ended before this; who may not, has not made it.
+            try? synchronizeDirectory(above)
+            return
+        }
+        if !FileSystem.isDirectory(above) { try makeDirectory(above) }
         try FileSystem.makeDirectory(path)
+        try synchronizeDirectory(above)
     }
 
     public func create(_ path: String) throws(SystemError) -> any LogFile {

@@ -28,16 +28,20 @@ extension DurableLog {
         let bytes = batch.reduce(0) { $0 + $1.record.bytesOnDisk }
         if batch.isEmpty || state.withLock({ $0.wantsRoom }) { makeRoom() }
         let records = batch.map(\.record)
-        let segment = records.isEmpty ? nil : committer.withLock { write(records, &$0) }
-        let cursors = state.withLock { state in
-            state.pendingBytes -= bytes
-            guard let segment else { return [LogCursor]() }
-            note(segment, isWritten: committer.withLock { $0.writer != nil }, &state)
-            for record in records { publish(record, &state) }
-            return state.cursors
+        // What the state says of the segment that is written is as of the same moment.
+        let (isWritten, cursors) = committer.withLock { committer in
+            let segment = records.isEmpty ? nil : write(records, &committer)
+            let isOpen = committer.writer != nil
+            return state.withLock { state in
+                state.pendingBytes -= bytes
+                guard let segment else { return (false, [LogCursor]()) }
+                note(segment, isOpen: isOpen, &state)
+                for record in records { publish(record, &state) }
+                return (true, state.cursors)
+            }
         }
-        for pending in batch { pending.whenKept(segment != nil) }
-        guard segment != nil else { return }
+        for pending in batch { pending.whenKept(isWritten) }
+        guard isWritten else { return }
         let items = records.reduce(0) { $0 + $1.itemCount }
         let payload = records.reduce(0) { $0 + $1.payload.count }
         for cursor in cursors { cursor.onAdvance(items, payload) }
@@ -45,7 +49,12 @@ extension DurableLog {
 
     /// Returns the segment as it is with the records in it, nil where they could not be written.
     private func write(_ records: [LogRecord], _ committer: inout Committer) -> Segment? {
-        if state.withLock({ $0.refusal }) != nil { return nil }
+        let (isRefusing, hasNewCursors) = state.withLock { ($0.refusal != nil, $0.hasNewCursors) }
+        if isRefusing { return nil }
+        if hasNewCursors, let error = saveCursors() {
+            refuse(after: error)
+            return nil
+        }
         // Once more after an error, in another segment: the disk may have one bad place. What a
         // failed sync has left on the disk nobody knows, so that nothing is ever synced again.
         for attempt in 0..<2 {
@@ -54,10 +63,7 @@ extension DurableLog {
             } catch {
                 counters.commitFailures.add(1, ordering: .relaxed)
                 if error.isDiskFull || attempt == 1 {
-                    refuse(
-                        error.isDiskFull
-                            ? .diskFull(freeBytes: (try? storage.freeBytes(directory)) ?? 0)
-                            : .failing("\(error)"))
+                    refuse(after: error)
                     break
                 }
             }
@@ -71,24 +77,24 @@ extension DurableLog {
         if committer.writer == nil { committer.writer = try begin(&committer) }
         guard let writer = committer.writer else { preconditionFailure("BUG: no writer") }
         let durable = writer.segment
+        let isFull: Bool
         do throws(SystemError) {
             try writer.append(records, compressor: &committer.compressor)
+            // Before the sync, which so makes the seal durable at no cost.
+            isFull = writer.segment.bytes >= segmentBytesMax
+            if isFull { try writer.seal() }
             if settings.durability == .fsync { try writer.synchronize() }
         } catch {
             onEvent(.segmentAbandoned(segment: durable.path, error: "\(error)"))
             writer.abandon(at: durable)
             committer.writer = nil
-            state.withLock { note(durable, isWritten: false, &$0) }
+            state.withLock { note(durable, isOpen: false, &$0) }
             throw error
         }
         counters.commits.add(1, ordering: .relaxed)
         counters.writtenBytes.add(writer.segment.bytes - durable.bytes, ordering: .relaxed)
-        let written = writer.segment
-        if written.bytes >= settings.segmentBytes {
-            try? writer.seal()
-            committer.writer = nil
-        }
-        return committer.writer == nil ? writer.segment : written
+        if isFull { committer.writer = nil }
+        return writer.segment
     }
 
     private func begin(_ committer: inout Committer) throws(SystemError) -> SegmentWriter {
@@ -99,12 +105,18 @@ extension DurableLog {
                 epoch: epoch, number: committer.lastNumber, firstPosition: end,
                 createdAt: clock.unixNanoseconds, boot: .now, itemsBefore: items, name: name),
             in: directory, storage)
-        if settings.durability == .fsync { try storage.synchronizeDirectory(directory) }
+        guard settings.durability == .fsync else { return writer }
+        do throws(SystemError) {
+            try storage.synchronizeDirectory(directory)
+        } catch {
+            try? storage.remove(writer.segment.path)
+            throw error
+        }
         return writer
     }
 
     /// Takes over what a segment has become.
-    private func note(_ segment: Segment, isWritten: Bool, _ state: inout State) {
+    private func note(_ segment: Segment, isOpen: Bool, _ state: inout State) {
         if let last = state.segments.last, last.header.number == segment.header.number {
             state.segmentsBytes += segment.bytes - last.bytes
             state.segments[state.segments.count - 1] = segment
@@ -112,7 +124,14 @@ extension DurableLog {
             state.segmentsBytes += segment.bytes
             state.segments.append(segment)
         }
-        state.active = isWritten ? segment.header.number : nil
+        state.active = isOpen ? segment.header.number : nil
+    }
+
+    private func refuse(after error: SystemError) {
+        refuse(
+            error.isDiskFull
+                ? .diskFull(freeBytes: (try? storage.freeBytes(directory)) ?? 0)
+                : .failing("\(error)"))
     }
 
     func refuse(_ refusal: LogRefusal) {

@@ -1,3 +1,4 @@
+import Bytes
 import Platform
 import Synchronization
 
@@ -24,6 +25,7 @@ extension DurableLog {
             precondition(
                 !state.cursors.contains { $0.name == cursorName }, "BUG: a cursor is open twice")
             let saved = state.orphans.removeValue(forKey: cursorName)
+            if saved == nil { state.hasNewCursors = true }
             let place = saved.map(state.place) ?? state.place(for: start)
             let cursor = LogCursor(
                 cursorName, of: self, place: place, pending: state.backlog(from: place),
@@ -70,38 +72,110 @@ extension DurableLog {
         }
     }
 
+    /// What the cursors' file says; nil where there is none, or none that can be read.
     static func readCursors(
         _ directory: String, _ storage: any LogStorage, _ onEvent: (LogEvent) -> Void
-    ) -> CursorFile {
-        do throws(SystemError) {
-            let bytes = try storage.read(fileName(directory), bytesMax: CursorFile.bytesMax)
-            if let file = CursorFile(decoding: bytes) { return file }
-            onEvent(.cursorsUnreadable("\(fileName(directory)) is damaged"))
-        } catch {
-            if !error.isNotFound { onEvent(.cursorsUnreadable("\(fileName(directory)): \(error)")) }
-        }
-        return CursorFile()
+    ) throws(LogOpenError) -> CursorFile? {
+        let path = cursorsPath(directory)
+        var reason = "\(path) is damaged"
+        do {
+            return try CursorFile(
+                decoding: try storage.read(path, bytesMax: CursorFile.bytesMax))
+        } catch CursorFile.Fault.newerVersion(let version) {
+            throw LogOpenError(
+                "\(path) has version \(version), this Sluice knows 1; start the newer Sluice again "
+                    + "until the log is delivered, or move the file away to deliver all again")
+        } catch let error as SystemError {
+            if error.isNotFound { return nil }
+            reason = "\(path): \(error)"
+        } catch {}
+        // It would be replaced soon, and somebody may want to look at it.
+        try? storage.rename(path, to: path + ".unreadable")
+        onEvent(.cursorsUnreadable(reason))
+        return nil
     }
 
-    private static func fileName(_ directory: String) -> String { "\(directory)/cursors" }
+    static func cursorsPath(_ directory: String) -> String { "\(directory)/cursors" }
+    private var sparePath: String { "\(directory)/spare" }
 
-    /// Makes the cursors' places durable, where one has moved.
-    func saveCursors() {
-        guard settings.durability != .memory else { return }
-        let (cursors, orphans) = state.withLock { ($0.cursors, $0.orphans) }
-        savedCursors.withLock { saved in
+    /// Makes the cursors' places durable, where one has moved. Returns the error where it can't.
+    @discardableResult
+    func saveCursors() -> SystemError? {
+        guard settings.durability != .memory else { return nil }
+        return savedCursors.withLock { saved in
             var file = CursorFile()
-            file.cursors = orphans
+            let cursors = state.withLock { state in
+                file.cursors = state.orphans
+                return state.cursors
+            }
             for cursor in cursors { file.cursors[cursor.name] = cursor.place.saved }
-            guard file != saved else { return }
+            // A file without any would say that there were none.
+            if file.cursors.isEmpty, state.withLock({ $0.areCursorsLost }) { return nil }
+            guard file != saved.file || !saved.isOnDisk else { return nil }
             do throws(SystemError) {
-                try storage.replace(Self.fileName(directory), with: file.encoded())
-                saved = file
+                try replaceCursors(file.encoded(), &saved)
             } catch {
-                onEvent(.cursorsNotSaved(error: "\(error)"))
+                if !saved.isFailing { onEvent(.cursorsNotSaved(error: "\(error)")) }
+                saved.isFailing = true
+                return error
+            }
+            saved.file = file
+            saved.isOnDisk = true
+            saved.isFailing = false
+            state.withLock { state in
+                state.areCursorsLost = false
+                state.hasNewCursors = !state.cursors.allSatisfy { file.cursors[$0.name] != nil }
+            }
+            return nil
+        }
+    }
+
+    /// On a full disk the spare makes room: without it no cursor could move, and no segment go.
+    private func replaceCursors(
+        _ bytes: [UInt8], _ saved: inout SavedCursors
+    ) throws(SystemError) {
+        do throws(SystemError) {
+            try storage.replace(Self.cursorsPath(directory), with: bytes)
+        } catch {
+            guard error.isDiskFull, saved.hasSpare else { throw error }
+            saved.hasSpare = false
+            try storage.remove(sparePath)
+            try storage.replace(Self.cursorsPath(directory), with: bytes)
+        }
+    }
+
+    /// Takes the room that ``saveCursors()`` needs when there is no other.
+    func keepSpare() {
+        savedCursors.withLock { saved in
+            guard !saved.hasSpare else { return }
+            do throws(SystemError) {
+                try? storage.remove(sparePath)
+                let file = try storage.create(sparePath)
+                // Not zeros: a file system may store those without taking room.
+                let bytes = [UInt8](repeating: 0xFF, count: SavedCursors.spareBytes)
+                try file.write(bytes.rawSpan, at: 0)
+                try file.synchronize()
+                saved.hasSpare = true
+            } catch {
+                try? storage.remove(sparePath)
             }
         }
     }
+}
+
+/// The cursors as the disk has them.
+struct SavedCursors {
+    var file = CursorFile()
+    /// False where `file` is how this run reads what an earlier one has written.
+    var isOnDisk = false
+    /// The last attempt failed, which was reported.
+    var isFailing = false
+    var hasSpare = false
+
+    static let spareBytes = 64 << 10
+
+    /// The first number that some cursor would go on with after a crash.
+    var base: UInt64 { file.cursors.values.map { $0.after.number + 1 }.min() ?? .max }
 }
 
 extension DurableLog.State {
@@ -125,48 +199,57 @@ extension DurableLog.State {
     /// Where a new cursor begins. A log whose cursors are lost is read again from its beginning:
     /// what is sent twice is better than what is not sent.
     fileprivate func place(for start: DurableLog.CursorStart) -> LogCursor.Place {
-        let areCursorsLost = cursors.isEmpty && orphans.isEmpty && !segments.isEmpty
         guard start == .oldest || areCursorsLost, let oldest = segments.first else {
-            return place(at: end, itemsPassed: itemsEnd, totals: CursorTotals())
+            return LogCursor.Place(
+                base: end, after: position(before: end), itemsBefore: itemsEnd,
+                totals: CursorTotals())
         }
-        return place(
-            at: oldest.header.firstPosition, itemsPassed: oldest.header.itemsBefore,
+        let first = oldest.header.firstPosition
+        return LogCursor.Place(
+            base: first, after: position(before: first), itemsBefore: oldest.header.itemsBefore,
             totals: CursorTotals())
     }
 
     /// The place of a saved cursor in what is there. The log may have lost its end since, or be
     /// another's copy; then the cursor goes to the nearest record that it may not have seen.
     func place(_ saved: SavedCursor) -> LogCursor.Place {
-        let base = saved.after.number + 1
-        let own = segments.filter { $0.header.epoch == saved.after.epoch }
-        if own.contains(where: { $0.header.firstPosition <= base && base <= $0.endPosition }) {
-            return LogCursor.Place(
-                base: base, after: saved.after, itemsBefore: saved.itemsBefore,
-                totals: saved.totals)
-        }
-        if let last = own.last, base > last.endPosition {
-            return place(
-                at: last.endPosition, itemsPassed: last.itemsAfter, totals: saved.totals)
-        }
-        guard let oldest = segments.first, oldest.header.firstPosition != base else {
-            return LogCursor.Place(
-                base: base, after: saved.after, itemsBefore: saved.itemsBefore,
-                totals: saved.totals)
-        }
-        return place(
-            at: oldest.header.firstPosition, itemsPassed: oldest.header.itemsBefore,
+        var place = LogCursor.Place(
+            base: saved.after.number + 1, after: saved.after, itemsBefore: saved.itemsBefore,
             totals: saved.totals)
+        let own = segments.filter { $0.header.epoch == saved.after.epoch }
+        let isInMemory = recent.first.map { $0.position.number <= place.base } ?? false
+        let isThere = own.contains {
+            $0.header.firstPosition <= place.base && place.base <= $0.endPosition
+        }
+        if !isThere, !isInMemory {
+            let known = own.last.map(\.endPosition) ?? .max
+            let base = place.base > known ? known : segments.first?.header.firstPosition ?? end
+            if base != place.base {
+                place.base = base
+                place.after = position(before: base)
+            }
+        }
+        fit(&place)
+        return place
     }
 
-    private func place(
-        at base: UInt64, itemsPassed: UInt64, totals: CursorTotals
-    ) -> LogCursor.Place {
-        let epoch = segments.last { $0.header.firstPosition < base }?.header.epoch
-        // May be below zero for a log that is shorter than its cursor remembers: it wraps, and
+    /// Has the items that a place has behind it agree with the log.
+    private func fit(_ place: inout LogCursor.Place) {
+        var most = itemsEnd
+        if place.base < end, let segment = segments.first(where: { $0.endPosition > place.base }) {
+            let isAtStart = place.base <= segment.header.firstPosition
+            most = isAtStart ? segment.header.itemsBefore : segment.itemsAfter
+        }
+        // May go below zero for a log that is shorter than its cursor remembers: it wraps, and
         // wraps back when the totals are added.
-        let itemsBefore = itemsPassed &- UInt64(totals.sum)
-        return LogCursor.Place(
-            base: base, after: LogPosition(epoch: epoch ?? LogEpoch(0), number: base - 1),
-            itemsBefore: itemsBefore, totals: totals)
+        let excess = Int(truncatingIfNeeded: place.itemsPassed &- most)
+        if excess > 0 { place.itemsBefore &-= UInt64(excess) }
+        // Elsewhere the reader comes upon the records that are missing.
+        if excess < 0, place.base >= end { place.totals.lost -= excess }
+    }
+
+    private func position(before number: UInt64) -> LogPosition {
+        let epoch = segments.last { $0.header.firstPosition < number }?.header.epoch
+        return LogPosition(epoch: epoch ?? LogEpoch(0), number: number - 1)
     }
 }

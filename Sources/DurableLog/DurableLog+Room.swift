@@ -33,7 +33,12 @@ extension DurableLog {
         guard excess > 0 else { return }
         var freed = 0
         let (segments, cursors, active) = state.withLock { ($0.segments, $0.cursors, $0.active) }
-        for segment in segments where segment.header.number != active && freed < excess {
+        // Behind it nothing can go, so that nothing need be skipped.
+        let kept = min(
+            cursors.filter { !$0.isSkippable }.map(\.place.base).min() ?? .max,
+            state.withLock { $0.orphanBase })
+        for segment in segments
+        where segment.header.number != active && freed < excess && segment.endPosition <= kept {
             for cursor in cursors where cursor.isSkippable {
                 skip(cursor, past: segment, isExpired: false)
             }
@@ -79,8 +84,12 @@ extension DurableLog {
 
     /// Deletes the oldest segments while `isWanted` says so and every cursor is durably past them.
     private func deleteSegments(while isWanted: (_ freedBytes: Int, _ age: Duration) -> Bool) {
-        let saved = savedCursors.withLock { $0.cursors }
-        let base = saved.values.map { $0.after.number + 1 }.min() ?? .max
+        let saved = savedCursors.withLock { $0.base }
+        let base = state.withLock { state in
+            // A cursor that was never saved is nowhere durably.
+            let own = state.cursors.map(\.place.base).min() ?? .max
+            return state.hasNewCursors ? 0 : min(saved, own, state.orphanBase)
+        }
         var freed = 0
         while let oldest = state.withLock({ $0.deletable(before: base) }),
             isWanted(freed, ages.age(of: oldest))
@@ -93,20 +102,30 @@ extension DurableLog {
             ages.forget(oldest)
             freed += oldest.bytes
             state.withLock { state in
+                // Another thread may have been at the same one.
+                guard state.segments.first?.header.number == oldest.header.number else { return }
                 state.segmentsBytes -= oldest.bytes
                 state.segments.removeFirst()
             }
         }
+        if freed > 0 { try? storage.synchronizeDirectory(directory) }
     }
 
     private func checkDisk() {
-        let free: Int
         do throws(SystemError) {
-            free = try storage.freeBytes(directory)
+            var free = try storage.freeBytes(directory)
+            if free < settings.diskReserveBytes {
+                // What is only retained goes first.
+                let missing = settings.diskReserveBytes - free
+                deleteSegments { freed, _ in freed < missing }
+                free = try storage.freeBytes(directory)
+            }
+            guard free >= settings.diskReserveBytes
+            else { return refuse(.diskFull(freeBytes: free)) }
         } catch {
             return refuse(.failing("\(error)"))
         }
-        guard free >= settings.diskReserveBytes else { return refuse(.diskFull(freeBytes: free)) }
+        keepSpare()
         guard state.withLock({ $0.refusal }) != nil, canWrite() else { return }
         state.withLock { $0.refusal = nil }
         onEvent(.accepting)
@@ -174,9 +193,8 @@ final class SegmentAges: Sendable {
         let header = segment.header
         let boot = BootTime.now
         if boot.id == header.boot.id, boot.nanoseconds >= header.boot.nanoseconds {
-            let life = boot.nanoseconds - header.boot.nanoseconds
-            let writing = segment.lastReceivedAt - min(header.createdAt, segment.lastReceivedAt)
-            return .nanoseconds(Int64(clamping: life - min(writing, life)))
+            return .nanoseconds(
+                Int64(clamping: boot.nanoseconds - min(segment.lastWritten, boot.nanoseconds)))
         }
         let now = clock.unixNanoseconds
         return .nanoseconds(Int64(clamping: now - min(segment.lastReceivedAt, now)))

@@ -33,6 +33,11 @@ public final class DurableLog: Sendable {
         var cursors: [LogCursor] = []
         /// Cursors of the file that nobody has opened.
         var orphans: [String: SavedCursor] = [:]
+        /// The file with the cursors is gone: whoever opens one is new, but may have had a place.
+        var areCursorsLost = false
+        /// A cursor was opened that the file does not know. Nothing is acknowledged until it does:
+        /// after a crash the cursor would begin behind what was.
+        var hasNewCursors = false
         var refusal: LogRefusal?
         var wantsRoom = false
         var isClosing = false
@@ -49,10 +54,10 @@ public final class DurableLog: Sendable {
     /// What the writing thread alone touches, and whoever stands in for it in tests.
     let committer: Mutex<Committer>
     /// One at a time saves cursors.
-    let savedCursors = Mutex(CursorFile())
+    let savedCursors = Mutex(SavedCursors())
     let ages: SegmentAges
     private let thread = Mutex<Thread?>(nil)
-    private let damages = Mutex<Set<String>>([])
+    let damages = Mutex<Set<String>>([])
     public let counters = LogCounters()
     /// Items that the log has had in earlier runs.
     let itemsAtOpen: UInt64
@@ -78,11 +83,11 @@ public final class DurableLog: Sendable {
         var lastNumber: UInt64 = 0
         if settings.durability != .memory {
             let recovery = try Recovery(directory, in: storage, repairs: true)
-            let cursors = Self.readCursors(directory, storage, onEvent)
+            let cursors = try Self.readCursors(directory, storage, onEvent)
             recovery.events.forEach(onEvent)
             state = Self.state(recovery.segments, cursors)
             lastNumber = recovery.lastNumber
-            savedCursors.withLock { $0 = cursors }
+            savedCursors.withLock { [orphans = state.orphans] in $0.file.cursors = orphans }
         }
         ages = SegmentAges(clock: clock)
         itemsAtOpen = state.itemsEnd
@@ -96,21 +101,27 @@ public final class DurableLog: Sendable {
         }
     }
 
-    static func state(_ segments: [Segment], _ file: CursorFile) -> State {
+    static func state(_ segments: [Segment], _ file: CursorFile?) -> State {
         var state = State(end: 1, itemsEnd: 0)
         state.segments = segments
         state.segmentsBytes = segments.reduce(0) { $0 + $1.bytes }
-        state.orphans = file.cursors
-        // Where all segments are gone the cursors know how far the log had come.
-        for cursor in file.cursors.values {
-            state.end = max(state.end, cursor.after.number + 1)
-            state.itemsEnd = max(
-                state.itemsEnd, cursor.itemsBefore &+ UInt64(cursor.totals.sum))
-        }
+        let cursors = file?.cursors ?? [:]
         if let last = segments.last {
             state.end = last.endPosition
             state.itemsEnd = last.itemsAfter
+            state.areCursorsLost = file == nil
+        } else {
+            // The cursors know how far the log had come.
+            for cursor in cursors.values {
+                state.end = max(state.end, cursor.after.number + 1)
+                state.itemsEnd = max(
+                    state.itemsEnd, cursor.itemsBefore &+ UInt64(cursor.totals.sum))
+            }
         }
+        // The log may have lost numbers that a cursor has passed, and gives them again in this run:
+        // from here on all numbers are those of the segments that are there.
+        let known = state
+        state.orphans = cursors.mapValues { known.place($0).saved }
         return state
     }
 
@@ -172,7 +183,8 @@ public final class DurableLog: Sendable {
     func publish(_ record: LogRecord, _ state: inout State) {
         state.recent.append(
             PlacedRecord(
-                position: LogPosition(epoch: epoch, number: state.end), record: record))
+                position: LogPosition(epoch: epoch, number: state.end), record: record,
+                itemsBefore: state.itemsEnd))
         state.recentBytes += record.bytesOnDisk
         state.end += 1
         state.itemsEnd += UInt64(record.itemCount)
@@ -181,62 +193,6 @@ public final class DurableLog: Sendable {
         while state.recentBytes > settings.cacheBytesMax, let oldest = state.recent.popFirst() {
             state.recentBytes -= oldest.record.bytesOnDisk
         }
-    }
-
-    // MARK: Reading
-
-    enum Found {
-        case none
-        case inMemory([PlacedRecord])
-        case inSegment(Segment)
-    }
-
-    func records(from number: UInt64, bytesMax: Int) -> Found {
-        state.withLock { state in
-            guard number < state.end else { return .none }
-            guard let first = state.recent.first, first.position.number <= number else {
-                // The last one at the latest ends where the log does.
-                let segment = state.segments.first { $0.endPosition > number }
-                return segment.map(Found.inSegment) ?? .none
-            }
-            var found: [PlacedRecord] = []
-            var bytes = 0
-            var index = Int(number - first.position.number)
-            while index < state.recent.count, bytes < bytesMax {
-                let record = state.recent[index]
-                found.append(record)
-                bytes += record.record.payload.count
-                index += 1
-            }
-            return .inMemory(found)
-        }
-    }
-
-    func reader(of segment: Segment) throws(SystemError) -> sending SegmentReader {
-        try SegmentReader(segment, in: storage)
-    }
-
-    /// Whether nothing more will be written to a segment.
-    func isComplete(_ segment: Segment) -> Bool {
-        state.withLock { $0.active != segment.header.number }
-    }
-
-    /// Puts bytes aside that are no record, and reports them, once.
-    func noteDamage(_ range: Range<Int>, in segment: Segment, _ bytes: [UInt8]?) {
-        let name = "\(Segment.fileName(segment.header.number)).\(range.lowerBound)"
-        guard damages.withLock({ $0.insert(name).inserted }) else { return }
-        counters.damagedBytes.add(range.count, ordering: .relaxed)
-        let path = "\(directory)/damaged/\(name)"
-        var isSaved = false
-        do throws(SystemError) {
-            try storage.makeDirectory("\(directory)/damaged")
-            if let bytes { try storage.replace(path, with: bytes) }
-            isSaved = bytes != nil
-        } catch {}
-        onEvent(
-            .damaged(
-                segment: segment.path, offset: range.lowerBound, bytes: range.count,
-                savedTo: isSaved ? path : nil))
     }
 
     /// Where nothing is written, what all have passed is let go at once.
@@ -292,19 +248,29 @@ public final class DurableLog: Sendable {
                 if state.wantsRoom { return .some([]) }
                 return state.isClosing && state.reservedBytes == 0 ? .some(nil) : nil
             }
-            var bytes = 0
-            let count = state.pending.prefix { pending in
-                defer { bytes += pending.record.bytesOnDisk }
-                return bytes < batchBytesMax
-            }.count
-            let batch = Array(state.pending[..<count])
-            state.pending.removeFirst(count)
-            return batch
+            return takeBatch(&state)
         } ?? nil
     }
 
+    private func takeBatch(_ state: inout State) -> [Pending] {
+        var bytes = 0
+        let count = state.pending.prefix { pending in
+            defer { bytes += pending.record.bytesOnDisk }
+            return bytes < batchBytesMax
+        }.count
+        let batch = Array(state.pending[..<count])
+        state.pending.removeFirst(count)
+        return batch
+    }
+
+    /// Does once what the thread does, where there is none: a test decides when.
+    func commitGathered() { commit(state.withLock { takeBatch(&$0) }) }
+
     /// Written and synced as one. More would only have the first of them wait longer.
-    private var batchBytesMax: Int { min(settings.segmentBytes, 4 << 20) }
+    private var batchBytesMax: Int { min(segmentBytesMax, 4 << 20) }
+
+    /// A log is at least some segments: it is given free by the segment.
+    var segmentBytesMax: Int { min(settings.segmentBytes, settings.bytesMax / 4) }
 }
 
 /// Counts since the start, for the metrics.

@@ -14,6 +14,9 @@ public final class LogCursor: Sendable {
     private struct Progress {
         /// Handed out and, but for those in `settled`, under way; oldest first.
         var out = FIFO<Handed>()
+        /// Items in the log before the next record that is handed out. Where that one has more
+        /// before it, the rest is lost.
+        var itemsOut: UInt64
         var settled: [UInt64: CursorTotals] = [:]
         var place: Place
         var pending: Backlog
@@ -32,9 +35,11 @@ public final class LogCursor: Sendable {
                 }
                 _ = out.popFirst()
                 pending.items -= first.itemCount
-                pending.bytes -= first.payloadBytes
-                pending.records -= first.isGap ? 0 : 1
-                place.base = max(place.base, first.position.number + 1)
+                // What was there at the start was guessed from the segments.
+                pending.bytes = max(0, pending.bytes - first.payloadBytes)
+                let base = max(place.base, first.position.number + 1)
+                pending.records -= Int(base - place.base)
+                place.base = base
                 place.after = first.position
                 place.totals = place.totals + totals
                 hasMoved = true
@@ -85,94 +90,138 @@ public final class LogCursor: Sendable {
         self.isSkippable = isSkippable
         self.onAdvance = onAdvance
         reading = Mutex(Reading(next: place.base, reader: nil))
-        progress = Mutex(Progress(place: place, pending: pending))
+        progress = Mutex(
+            Progress(itemsOut: place.itemsPassed, place: place, pending: pending))
     }
 
     /// The next records, at least one where there is one, and no more than about `bytesMax` of
     /// them. Reads from the disk what is no longer in memory, so it may block.
     public func read(bytesMax: Int) throws(SystemError) -> [PlacedRecord] {
         try reading.withLock { reading throws(SystemError) in
-            reading.next = max(reading.next, place.base)
-            var records: [PlacedRecord] = []
-            while records.isEmpty {
+            while true {
+                reading.next = max(reading.next, place.base)
+                var records: [PlacedRecord] = []
                 switch log.records(from: reading.next, bytesMax: bytesMax) {
                 case .none: return []
                 case .inMemory(let found):
                     reading.reader = nil
                     records = found
-                    reading.next = found[found.count - 1].position.number + 1
-                    handOut(records)
+                    pass(
+                        to: found[0].position.number, of: found[0].position.epoch,
+                        itemsBefore: found[0].itemsBefore, &reading)
+                    reading.next += UInt64(found.count)
                 case .inSegment(let segment):
                     records = try read(segment, &reading, bytesMax)
                 }
+                records = handOut(records)
+                if !records.isEmpty { return records }
             }
-            return records
         }
     }
 
     private func read(
         _ segment: Segment, _ reading: inout Reading, _ bytesMax: Int
     ) throws(SystemError) -> [PlacedRecord] {
-        if reading.reader?.segment.header.number != segment.header.number {
-            reading.reader = try log.reader(of: segment)
+        guard let reader = try reader(of: segment, &reading) else { return [] }
+        if reading.next <= segment.header.firstPosition {
+            pass(
+                to: segment.header.firstPosition, of: segment.header.epoch,
+                itemsBefore: segment.header.itemsBefore, &reading)
         }
         let wanted = max(reading.next, segment.header.firstPosition)..<segment.endPosition
         var records: [PlacedRecord] = []
         var bytes = 0
-        while bytes < bytesMax {
-            // The segment may have grown since the reader was made.
-            let step = try reading.reader!.next(before: segment.dataEnd, wanted: wanted.contains)
-            switch step {
-            case .record(let header, let record?):
-                reading.next = header.position + 1
-                bytes += record.payload.count
-                records.append(
-                    PlacedRecord(
-                        position: LogPosition(
-                            epoch: segment.header.epoch, number: header.position),
-                        record: record))
-            case .record(_, nil): continue
-            case .damaged(let range, _):
-                log.noteDamage(range, in: segment, try? reading.reader!.bytes(in: range))
-            case .end:
-                reading.next = max(reading.next, segment.endPosition)
-                handOut(records)
-                if log.isComplete(segment) {
-                    handOut(
-                        gapOf: segment.itemCount - reading.reader!.itemsPassed, at: segment)
-                    reading.reader = nil
+        do throws(SystemError) {
+            while records.isEmpty || bytes < bytesMax {
+                // The segment may have grown since the reader was made.
+                switch try reader.next(before: segment.dataEnd, wanted: wanted.contains) {
+                case .record(let header, let record?):
+                    let epoch = segment.header.epoch
+                    let placed = PlacedRecord(
+                        position: LogPosition(epoch: epoch, number: header.position),
+                        record: record)
+                    reading.next = header.position + 1
+                    records.append(placed)
+                    bytes += record.payload.count
+                case .record(_, nil): continue
+                case .damaged(let range, _): log.noteDamage(range, in: reader)
+                case .end:
+                    // What was read goes out before what is missing behind it is counted.
+                    if !records.isEmpty { return records }
+                    pass(
+                        to: segment.endPosition, of: segment.header.epoch,
+                        itemsBefore: segment.itemsAfter, &reading)
+                    if log.isComplete(segment) { reading.reader = nil }
+                    return []
                 }
-                return records
             }
+        } catch {
+            reading.reader = nil
+            // They were taken off the segment; the error comes again with the next call.
+            if records.isEmpty { throw error }
         }
-        handOut(records)
         return records
     }
 
-    private func handOut(_ records: [PlacedRecord]) {
+    /// Nil where the segment's file is gone.
+    private func reader(
+        of segment: Segment, _ reading: inout Reading
+    ) throws(SystemError) -> SegmentReader? {
+        if let reader = reading.reader, reader.segment.header.number == segment.header.number {
+            return reader
+        }
+        do throws(SystemError) {
+            reading.reader = try log.reader(of: segment)
+        } catch {
+            guard error.isNotFound else { throw error }
+            // It was deleted since it was looked up, and this cursor has been moved behind it; or
+            // somebody else has deleted it, and there is nothing to wait for.
+            if log.has(segment) {
+                log.noteMissing(segment)
+                pass(
+                    to: segment.endPosition, of: segment.header.epoch,
+                    itemsBefore: segment.itemsAfter, &reading)
+            }
+            return nil
+        }
+        return reading.reader
+    }
+
+    /// Goes on at `number`. Of the items that the log has before it, those are lost that were
+    /// neither handed out nor skipped. What was read before must have been handed out.
+    private func pass(
+        to number: UInt64, of epoch: LogEpoch, itemsBefore: UInt64, _ reading: inout Reading
+    ) {
+        let isHole = number > reading.next
+        reading.next = max(reading.next, number)
+        let hasMoved = progress.withLock { progress in
+            let lost = max(0, Int(truncatingIfNeeded: itemsBefore &- progress.itemsOut))
+            guard isHole || lost > 0, number >= progress.place.base else { return false }
+            progress.itemsOut &+= UInt64(lost)
+            progress.out.append(
+                Handed(
+                    position: LogPosition(epoch: epoch, number: number - 1), itemCount: lost,
+                    payloadBytes: 0, receivedAt: 0, isGap: true))
+            return progress.advance()
+        }
+        if hasMoved { log.cursorMoved() }
+    }
+
+    /// Returns those that the log has not skipped meanwhile.
+    private func handOut(_ records: [PlacedRecord]) -> [PlacedRecord] {
         progress.withLock { progress in
+            let base = progress.place.base
+            let records = records.filter { $0.position.number >= base }
             for record in records {
+                progress.itemsOut &+= UInt64(record.record.itemCount)
                 progress.out.append(
                     Handed(
                         position: record.position, itemCount: record.record.itemCount,
                         payloadBytes: record.record.payload.count,
                         receivedAt: record.record.receivedAt))
             }
+            return records
         }
-    }
-
-    /// Items that a segment should have had, and of which no record was left to read.
-    private func handOut(gapOf itemCount: Int, at segment: Segment) {
-        guard itemCount > 0 else { return }
-        let last = LogPosition(epoch: segment.header.epoch, number: segment.endPosition - 1)
-        let hasMoved = progress.withLock { progress in
-            progress.out.append(
-                Handed(
-                    position: last, itemCount: itemCount, payloadBytes: 0, receivedAt: 0,
-                    isGap: true))
-            return progress.advance()
-        }
-        if hasMoved { log.cursorMoved() }
     }
 
     /// A record is done with. Says what became of its items, all of them.
@@ -201,8 +250,12 @@ public final class LogCursor: Sendable {
                     progress.place.totals = progress.place.totals + settled
                 }
             }
-            let items = max(0, Int(itemsAtEnd) - Int(progress.place.itemsPassed))
+            let items = max(
+                0, Int(truncatingIfNeeded: itemsAtEnd &- progress.place.itemsPassed))
             progress.place.totals.skipped += items
+            if Int(truncatingIfNeeded: itemsAtEnd &- progress.itemsOut) > 0 {
+                progress.itemsOut = itemsAtEnd
+            }
             progress.place.base = end
             progress.place.after = LogPosition(epoch: epoch, number: end - 1)
             return (first..<end, items)

@@ -3,10 +3,11 @@ import Bytes
 // A segment file, all integers little-endian; docs/log-format.md has the same with its reasons.
 //
 //   ┌───────────────┬────────┬────────┬─ … ─┬──────────────┐
-//   │ header, 256 B │ record │ record │     │ seal, 112 B  │   The seal is there once nothing more
+//   │ header, 256 B │ record │ record │     │ seal, 368 B  │   The seal is there once nothing more
 //   └───────────────┴────────┴────────┴─ … ─┴──────────────┘   will be written to the file.
 //
-// Header of a segment:
+// Header of a segment. In every version a file begins with 256 bytes that have a magic, a version
+// and a checksum where they are here:
 //     0   8  magic "SLUICELG"           64  16  boot id of the machine
 //     8   2  version, 1                 80   8  boot time at creation, ns
 //    10   2  header's length, 256       88   8  items in the log before this segment
@@ -28,9 +29,12 @@ import Bytes
 //    12   8  position                   45   3  0
 //    20   8  wall time of receipt, ns   48      content: attachment, payload; zeros to 8 B
 //
-// Seal: a record whose position is the first that is not in the segment, with 64 bytes of content:
-//     0   8  items in this segment      16   8  time of receipt of the first record
-//     8   8  bytes of records           24   8  of the last; then zeros
+// Seal: a record whose position is the first that is not in the segment, with 320 bytes of content:
+//     0   8  items in this segment      32   8  time since the machine's start when the last
+//     8   8  bytes of records                   record was written, ns
+//    16   8  time of receipt of the     40  24  0
+//            first record               64 256  the segment's header once more
+//    24   8  of the last
 enum LogFormat {
     static let version: UInt16 = 1
     static let segmentMagic: UInt64 = 0x474C_4543_4955_4C53  // "SLUICELG"
@@ -38,7 +42,8 @@ enum LogFormat {
 
     static let segmentHeaderBytes = 256
     static let recordHeaderBytes = 48
-    static let sealContentBytes = 64
+    static let sealContentBytes = sealHeaderOffset + segmentHeaderBytes
+    static let sealHeaderOffset = 64
     static let sealBytes = recordHeaderBytes + sealContentBytes
     static let nameBytesMax = 154
 
@@ -60,6 +65,8 @@ struct RecordFlags: OptionSet {
     var rawValue: UInt8
 
     static let zstd = RecordFlags(rawValue: 1)
+    /// A record with others is not read: nobody here knows what its content is.
+    static let known: RecordFlags = [.zstd]
 }
 
 extension [UInt8] {

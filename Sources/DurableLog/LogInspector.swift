@@ -64,10 +64,16 @@ public struct LogInspector {
             default: continue
             }
         }
-        let cursors = DurableLog.readCursors(directory, storage) { event in
-            if case .cursorsUnreadable(let problem) = event {
-                faults.append(Fault(file: "\(directory)/cursors", problem: problem))
-            }
+        var cursors: CursorFile?
+        let cursorsPath = DurableLog.cursorsPath(directory)
+        do {
+            cursors = try CursorFile(
+                decoding: try storage.read(cursorsPath, bytesMax: CursorFile.bytesMax))
+        } catch let error as SystemError where error.isNotFound {
+        } catch CursorFile.Fault.damaged {
+            faults.append(Fault(file: cursorsPath, problem: "is damaged"))
+        } catch {
+            faults.append(Fault(file: cursorsPath, problem: "\(error)"))
         }
         accounts = DurableLog.state(found, cursors).accounts(sinceItem: 0)
         self.faults = faults
@@ -109,12 +115,13 @@ public struct LogInspector {
 
     private func verify(_ segment: Segment) -> [Fault] {
         var faults: [Fault] = []
-        var damagedItems = 0
+        var (items, damagedItems) = (0, 0)
         do throws(SystemError) {
             let reader = try SegmentReader(segment, in: storage)
             reading: while true {
                 switch try reader.next(before: segment.dataEnd, wanted: { _ in true }) {
-                case .record: continue
+                case .record(let header, _):
+                    if header.kind == .data { items += Int(header.itemCount) }
                 case .damaged(let range, let header):
                     damagedItems += Int(header?.itemCount ?? 0)
                     faults.append(
@@ -124,7 +131,7 @@ public struct LogInspector {
                 case .end: break reading
                 }
             }
-            let missing = segment.itemCount - reader.itemsPassed
+            let missing = segment.itemCount - items
             if missing > 0, missing != damagedItems || faults.isEmpty {
                 faults.append(Fault(file: segment.path, problem: "\(missing) items are missing"))
             }

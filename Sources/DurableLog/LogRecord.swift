@@ -12,6 +12,7 @@ public struct LogRecord: Sendable {
     public static let attachmentBytesMax = 1024
     /// A record is read into memory whole.
     public static let payloadBytesMax = 1 << 30
+    static let contentBytesMax = attachmentBytesMax + payloadBytesMax
 
     public init(
         signal: UInt8, itemCount: Int, receivedAt: UInt64, attachment: [UInt8] = [],
@@ -36,4 +37,6 @@ public struct LogRecord: Sendable {
 public struct PlacedRecord: Sendable {
     public var position: LogPosition
     public var record: LogRecord
+    /// Items in the log before it. Only for those in memory: behind damage nobody knows.
+    var itemsBefore: UInt64 = 0
 }

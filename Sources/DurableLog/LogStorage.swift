@@ -6,7 +6,7 @@ public import Platform
 public protocol LogStorage: Sendable {
     /// The names in a directory, sorted; `ENOENT` where there is none.
     func list(_ directory: String) throws(SystemError) -> [String]
-    /// Makes the directory and those above it; one that is there is fine.
+    /// Makes the directory and those above it, durably; one that is there is fine.
     func makeDirectory(_ path: String) throws(SystemError)
     /// A new file, for its owner alone; `EEXIST` where there is one.
     func create(_ path: String) throws(SystemError) -> any LogFile

@@ -9,102 +9,158 @@ struct Recovery {
     let directory: String
     /// Whether ends are cut and seals written; not for a look at somebody's log.
     let repairs: Bool
+    /// In the order of their numbers, and of their positions.
     private(set) var segments: [Segment] = []
     private(set) var events: [LogEvent] = []
     /// The highest number of any segment file, readable or not.
     private(set) var lastNumber: UInt64 = 0
 
-    /// - Throws: where the directory itself cannot be read, or a segment is of a newer version.
+    private struct Unreadable {
+        var path: String
+        var isEmpty = false
+    }
+
+    private var unreadable: [Unreadable] = []
+    private var unsealed: [Int] = []
+
+    /// - Throws: where the directory or a file in it cannot be read at all, for another reason than
+    ///   a bad place of the disk, or a segment is of a newer version.
     init(
         _ directory: String, in storage: any LogStorage, repairs: Bool
     ) throws(LogOpenError) {
         self.storage = storage
         self.directory = directory
         self.repairs = repairs
-        for name in try Self.segmentNames(directory, storage) {
-            lastNumber = max(lastNumber, UInt64(name.dropLast(4), radix: 16) ?? 0)
-            do throws(SystemError) {
-                try read(name)
-            } catch {
-                throw LogOpenError("\(directory)/\(name): \(error)")
-            }
-            if let version = newerVersion {
-                throw LogOpenError(
-                    "\(directory)/\(name) has version \(version) of the log's format, this Sluice "
-                        + "knows \(LogFormat.version); start the newer Sluice again until the log "
-                        + "is delivered, or move the file away")
-            }
+        // All of them are looked at before any is changed: where one is of a newer version, all
+        // stay as they are.
+        for name in try names() {
+            guard let number = Segment.number(inFileName: name) else { continue }
+            lastNumber = max(lastNumber, number)
+            if name == Segment.fileName(number) { try look(at: name, number) }
         }
-        clip()
+        for index in unsealed { segments[index] = try scan(segments[index]) }
+        order()
+        unreadable.forEach { putAside($0) }
     }
 
-    private static func segmentNames(
-        _ directory: String, _ storage: any LogStorage
-    ) throws(LogOpenError) -> [String] {
+    private func names() throws(LogOpenError) -> [String] {
         do throws(SystemError) {
-            return try storage.list(directory).filter(Segment.isFileName)
+            return try storage.list(directory)
         } catch {
             if error.isNotFound { return [] }
             throw LogOpenError("\(directory): \(error)")
         }
     }
 
-    private var newerVersion: UInt16?
+    // MARK: Reading
 
-    private mutating func read(_ name: String) throws(SystemError) {
+    private mutating func look(at name: String, _ number: UInt64) throws(LogOpenError) {
         let path = "\(directory)/\(name)"
-        let file = try storage.open(path, forWriting: false)
-        let size = try file.size()
-        var bytes: [UInt8] = []
-        _ = try file.read(at: 0, upTo: LogFormat.segmentHeaderBytes, appendingTo: &bytes)
-        var segment: Segment
-        do throws(SegmentHeader.Fault) {
-            segment = Segment(header: try SegmentHeader(decoding: bytes.rawSpan), path: path)
+        var (size, start, end) = (-1, [UInt8](), [UInt8]())
+        do throws(SystemError) {
+            let file = try storage.open(path, forWriting: false)
+            size = try file.size()
+            start = try bytes(of: file, at: 0, LogFormat.segmentHeaderBytes)
+            end = try bytes(of: file, at: size - LogFormat.sealBytes, LogFormat.sealBytes)
         } catch {
-            if case .newerVersion(let version) = error { newerVersion = version }
-            if error == .damaged { putAside(name, bytes: bytes, size: size) }
-            return
+            guard error.isBadMedium else { throw LogOpenError("\(path): \(error)") }
         }
+        guard let header = try header(path, start, end), header.number == number else {
+            let isEmpty = start.count == size && start.allSatisfy { $0 == 0 }
+            return unreadable.append(Unreadable(path: path, isEmpty: isEmpty))
+        }
+        var segment = Segment(header: header, path: path)
         segment.bytes = size
-        if !segment.read(seal: seal(of: file, size).rawSpan, fileBytes: size) {
-            scan(&segment, size)
-        }
+        if !segment.read(seal: end.rawSpan, fileBytes: size) { unsealed.append(segments.count) }
         segments.append(segment)
     }
 
-    /// The file's last bytes; none where they can't be read: scanning says what can.
-    private func seal(of file: any LogFile, _ size: Int) -> [UInt8] {
+    /// What the file has at an offset; nothing where that is a bad place of the disk.
+    private func bytes(
+        of file: any LogFile, at offset: Int, _ count: Int
+    ) throws(SystemError) -> [UInt8] {
         var bytes: [UInt8] = []
-        _ = try? file.read(
-            at: size - LogFormat.sealBytes, upTo: LogFormat.sealBytes, appendingTo: &bytes)
+        guard offset >= 0 else { return bytes }
+        do throws(SystemError) {
+            while bytes.count < count,
+                try file.read(
+                    at: offset + bytes.count, upTo: count - bytes.count, appendingTo: &bytes) > 0
+            {}
+        } catch {
+            guard error.isBadMedium else { throw error }
+        }
         return bytes
     }
 
-    /// The segment was being written when the process ended.
-    private mutating func scan(_ segment: inout Segment, _ size: Int) {
+    /// The header at the file's start, or the one that its seal repeats.
+    private func header(
+        _ path: String, _ start: [UInt8], _ seal: [UInt8]
+    ) throws(LogOpenError) -> SegmentHeader? {
+        let offset = LogFormat.recordHeaderBytes + LogFormat.sealHeaderOffset
+        for candidate in [start[...], seal.dropFirst(offset)] {
+            do throws(SegmentHeader.Fault) {
+                return try SegmentHeader(decoding: Array(candidate).rawSpan)
+            } catch .newerVersion(let version) {
+                throw LogOpenError(
+                    "\(path) has version \(version) of the log's format, this Sluice knows "
+                        + "\(LogFormat.version); start the newer Sluice again until the log is "
+                        + "delivered, or move the file away")
+            } catch {}
+        }
+        return nil
+    }
+
+    /// The segment was being written when the process ended, or has lost its seal.
+    private mutating func scan(_ unsealed: Segment) throws(LogOpenError) -> Segment {
+        var segment = unsealed
+        let size = segment.bytes
         var end = LogFormat.segmentHeaderBytes
-        var damages: [Range<Int>] = []
+        var torn: [Range<Int>] = []
+        // Of records whose content is damaged, until one is found behind them: those at the end
+        // have never been acknowledged.
+        var tornItems = 0
+        var unreadableEnd = 0
         do throws(SystemError) {
             let reader = try SegmentReader(segment, in: storage)
             scanning: while true {
                 switch try reader.next(before: size, wanted: { _ in false }) {
                 case .record(let header, _):
-                    if header.kind == .data { segment.note(header, end: reader.offset) }
+                    // A seal with something behind it; the next one takes its place.
+                    if header.kind == .seal { continue }
                     end = reader.offset
-                case .damaged(let range, _): damages.append(range)
+                    if header.kind == .data { segment.note(header, end: end) }
+                    segment.itemCount += tornItems
+                    (torn, tornItems) = ([], 0)
+                case .damaged(let range, let header):
+                    torn.append(range)
+                    if let header, header.kind == .data { tornItems += Int(header.itemCount) }
                 case .end: break scanning
                 }
             }
+            unreadableEnd = reader.unreadableEnd
         } catch {
-            // What cannot be read now is met again, and reported, by whoever reads the segment.
+            throw LogOpenError("\(segment.path): \(error)")
+        }
+        segment.estimateLastWritten()
+        if unreadableEnd > end {
+            // There may be records that the disk does not give back now: they stay, and so do the
+            // positions that they may have.
+            segment.endPosition += UInt64((size - end) / LogFormat.recordHeaderBytes)
+            segment.itemCount += tornItems
+            end = (size + 7) & ~7
+            torn = []
         }
         segment.dataEnd = end
         segment.bytes = end
-        // Damage with records behind it stays for the readers, who report it.
-        let torn = damages.filter { $0.lowerBound >= end }.reduce(0) { $0 + $1.count }
-        if torn > 0 { events.append(.tornEnd(segment: segment.path, bytes: torn)) }
+        let tornBytes = torn.reduce(0) { $0 + $1.count }
+        if tornBytes > 0 {
+            events.append(.tornEnd(segment: segment.path, bytes: tornBytes))
+        }
         if repairs { close(&segment) }
+        return segment
     }
+
+    // MARK: Repairing
 
     /// Cuts the torn end and seals what is left. Where that fails, the next start does it.
     private func close(_ segment: inout Segment) {
@@ -119,35 +175,45 @@ struct Recovery {
 
     /// A file without a header: begun and not yet synced when the machine stopped, then there was
     /// nothing acknowledged in it; or damaged, then somebody may want to look at it.
-    private mutating func putAside(_ name: String, bytes: [UInt8], size: Int) {
-        let path = "\(directory)/\(name)"
-        guard repairs else { return events.append(.unreadable(segment: path, movedTo: nil)) }
-        do throws(SystemError) {
-            if size <= LogFormat.segmentHeaderBytes, bytes.allSatisfy({ $0 == 0 }) {
-                return try storage.remove(path)
-            }
-            let target = path + ".unreadable"
-            try storage.rename(path, to: target)
-            try storage.synchronizeDirectory(directory)
-            events.append(.unreadable(segment: path, movedTo: target))
-        } catch {
-            events.append(.unreadable(segment: path, movedTo: nil))
+    private mutating func putAside(_ file: Unreadable) {
+        var target: String?
+        if repairs {
+            do throws(SystemError) {
+                if file.isEmpty { return try storage.remove(file.path) }
+                try storage.rename(file.path, to: file.path + ".unreadable")
+                target = file.path + ".unreadable"
+                try storage.synchronizeDirectory(directory)
+            } catch {}
         }
+        events.append(.unreadable(segment: file.path, movedTo: target))
     }
 
+    /// Sees to it that each segment begins where the one before ends, or behind.
+    ///
     /// Where a segment was abandoned after an error, its successor of the same run begins at the
-    /// first position that was not known to be durable, and has those records itself.
-    private mutating func clip() {
-        for index in segments.indices.dropFirst() {
-            let next = segments[index].header
-            guard segments[index - 1].header.epoch == next.epoch,
-                segments[index - 1].endPosition > next.firstPosition
-            else { continue }
-            segments[index - 1].endPosition = next.firstPosition
-            let items =
-                next.itemsBefore - min(next.itemsBefore, segments[index - 1].header.itemsBefore)
-            segments[index - 1].itemCount = Int(items)
+    /// first position that was not known to be durable, and has those records itself. Between runs
+    /// there is no such overlap unless somebody has mixed the files of two logs or backups: then a
+    /// cursor could not name a place in both, and the file that does not fit is put aside.
+    private mutating func order() {
+        var ordered: [Segment] = []
+        for segment in segments {
+            let next = segment.header
+            if let last = ordered.last, last.endPosition > next.firstPosition {
+                guard last.header.epoch == next.epoch,
+                    last.header.firstPosition <= next.firstPosition
+                else {
+                    unreadable.append(Unreadable(path: segment.path))
+                    continue
+                }
+                ordered[ordered.count - 1].endPosition = next.firstPosition
+            }
+            if let last = ordered.last {
+                let most = next.itemsBefore - min(next.itemsBefore, last.header.itemsBefore)
+                ordered[ordered.count - 1].itemCount = min(last.itemCount, Int(clamping: most))
+            }
+            ordered.append(segment)
         }
+        segments = ordered
     }
 }
 

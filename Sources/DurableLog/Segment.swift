@@ -15,6 +15,9 @@ struct Segment: Sendable {
     var itemCount: Int
     var firstReceivedAt: UInt64
     var lastReceivedAt: UInt64
+    /// Time since the machine's start, on the boot that the header names: no change of the wall
+    /// clock makes a segment older than it is.
+    var lastWritten: UInt64
 
     init(header: SegmentHeader, path: String) {
         self.header = header
@@ -25,18 +28,25 @@ struct Segment: Sendable {
         itemCount = 0
         firstReceivedAt = 0
         lastReceivedAt = 0
+        lastWritten = header.boot.nanoseconds
     }
 
     var seed: RecordSeed { RecordSeed(epoch: header.epoch, segment: header.number) }
     var positions: Range<UInt64> { header.firstPosition..<max(endPosition, header.firstPosition) }
     var itemsAfter: UInt64 { header.itemsBefore + UInt64(itemCount) }
 
-    mutating func note(_ header: RecordHeader, end: Int) {
+    mutating func note(_ record: RecordHeader, end: Int) {
         dataEnd = end
-        endPosition = header.position + 1
-        itemCount += Int(header.itemCount)
-        if firstReceivedAt == 0 { firstReceivedAt = header.receivedAt }
-        lastReceivedAt = header.receivedAt
+        endPosition = record.position + 1
+        itemCount += Int(record.itemCount)
+        if firstReceivedAt == 0 { firstReceivedAt = record.receivedAt }
+        lastReceivedAt = record.receivedAt
+    }
+
+    /// Guesses when the last record was written, of which only the wall time is known.
+    mutating func estimateLastWritten() {
+        let life = lastReceivedAt - min(header.createdAt, lastReceivedAt)
+        lastWritten = header.boot.nanoseconds.addingReportingOverflow(life).partialValue
     }
 
     /// `0000000000000001.seg`
@@ -45,9 +55,13 @@ struct Segment: Sendable {
         return String(repeating: "0", count: 16 - digits.count) + digits + ".seg"
     }
 
-    static func isFileName(_ name: String) -> Bool {
-        name.utf8.count == 20 && name.hasSuffix(".seg")
-            && UInt64(name.dropLast(4), radix: 16) != nil
+    /// The number in a segment's name, also where the file was put aside, which adds to the name.
+    static func number(inFileName name: String) -> UInt64? {
+        guard name.utf8.count >= 20, name.dropFirst(16).hasPrefix(".seg"),
+            let number = UInt64(name.prefix(16), radix: 16),
+            name.hasPrefix(fileName(number))
+        else { return nil }
+        return number
     }
 
     /// The record that closes a segment.
@@ -57,7 +71,9 @@ struct Segment: Sendable {
         content.appendInteger(UInt64(dataEnd - LogFormat.segmentHeaderBytes))
         content.appendInteger(firstReceivedAt)
         content.appendInteger(lastReceivedAt)
-        content += [UInt8](repeating: 0, count: LogFormat.sealContentBytes - content.count)
+        content.appendInteger(lastWritten)
+        content += [UInt8](repeating: 0, count: LogFormat.sealHeaderOffset - content.count)
+        content += header.encoded()
         var checksum = CRC32C()
         checksum.update(content)
         let header = RecordHeader(
@@ -75,7 +91,8 @@ struct Segment: Sendable {
         let offset = fileBytes - LogFormat.sealBytes
         guard bytes.byteCount == LogFormat.sealBytes, offset >= LogFormat.segmentHeaderBytes,
             let record = RecordHeader(decoding: bytes, at: 0, offset: offset, seed: seed),
-            record.kind == .seal, record.position >= header.firstPosition
+            record.kind == .seal, record.position >= header.firstPosition,
+            Int(record.storedBytes) == LogFormat.sealContentBytes
         else { return false }
         let content = bytes.extracting(LogFormat.recordHeaderBytes..<bytes.byteCount)
         var checksum = CRC32C()
@@ -87,6 +104,7 @@ struct Segment: Sendable {
         itemCount = Int(truncatingIfNeeded: content.littleEndian64(at: 0))
         firstReceivedAt = content.littleEndian64(at: 16)
         lastReceivedAt = content.littleEndian64(at: 24)
+        lastWritten = content.littleEndian64(at: 32)
         return true
     }
 }

@@ -51,15 +51,15 @@ extension SegmentHeader {
         guard bytes.byteCount >= LogFormat.segmentHeaderBytes,
             bytes.littleEndian64(at: 0) == LogFormat.segmentMagic
         else { throw .damaged }
-        let version = UInt16(truncatingIfNeeded: bytes.littleEndian32(at: 8))
-        guard version <= LogFormat.version else { throw .newerVersion(version) }
         var checksum = CRC32C()
         checksum.update(bytes.extracting(0..<LogFormat.segmentHeaderBytes - 4))
-        guard
-            checksum.value == bytes.littleEndian32(at: LogFormat.segmentHeaderBytes - 4),
-            case let nameCount = Int(bytes.littleEndian32(at: 96) & 0xFFFF),
-            nameCount <= LogFormat.nameBytesMax
+        guard checksum.value == bytes.littleEndian32(at: LogFormat.segmentHeaderBytes - 4)
         else { throw .damaged }
+        // Looked at last: a version whose bytes are damaged must not stop the start.
+        let version = UInt16(truncatingIfNeeded: bytes.littleEndian32(at: 8))
+        guard version <= LogFormat.version else { throw .newerVersion(version) }
+        let nameCount = Int(bytes.littleEndian32(at: 96) & 0xFFFF)
+        guard nameCount <= LogFormat.nameBytesMax else { throw .damaged }
         epoch = LogEpoch(bytes.littleEndian128(at: 16))
         number = bytes.littleEndian64(at: 32)
         firstPosition = bytes.littleEndian64(at: 40)

@@ -15,8 +15,8 @@ final class SegmentReader {
     let segment: Segment
     /// Behind the last step.
     private(set) var offset = LogFormat.segmentHeaderBytes
-    /// Of the records that were passed.
-    private(set) var itemsPassed = 0
+    /// Behind the last place that the disk could not give back; 0 where there was none.
+    private(set) var unreadableEnd = 0
     private let file: any LogFile
     private let seed: RecordSeed
     private var expectedPosition: UInt64
@@ -28,6 +28,8 @@ final class SegmentReader {
     private static let chunkBytes = 256 << 10
     /// What a disk fails to read at once.
     private static let blockBytes = 4096
+    /// Of damaged bytes, copied at once.
+    private static let copyBytes = 1 << 20
 
     init(_ segment: Segment, in storage: any LogStorage) throws(SystemError) {
         self.segment = segment
@@ -36,7 +38,8 @@ final class SegmentReader {
         expectedPosition = segment.header.firstPosition
     }
 
-    /// The next record before `end`, an offset up to which the file is known to be written.
+    /// The next record before `end`, an offset up to which the file is known to be written. Nothing
+    /// behind it is read: it may be half written, and would be taken for damage later.
     ///
     /// - Parameter wanted: whether the record at a position is to be returned with its content;
     ///   the content is checked in any case.
@@ -50,15 +53,16 @@ final class SegmentReader {
             return damage(to: try nextHeader(after: offset, before: end))
         }
         let start = offset
+        let contentStart = start + LogFormat.recordHeaderBytes
+        let isLoaded = try load(contentStart, Int(header.storedBytes), before: end)
         offset += header.bytesOnDisk
         expectedPosition = header.position + (header.kind == .data ? 1 : 0)
-        let isReadable = try load(start + LogFormat.recordHeaderBytes, Int(header.storedBytes))
-        let first = start + LogFormat.recordHeaderBytes - bufferOffset
-        let content = isReadable ? first..<first + Int(header.storedBytes) : 0..<0
-        guard isReadable, checksum(content) == header.contentChecksum,
-            header.attachmentBytes <= header.contentBytes
+        let first = contentStart - bufferOffset
+        let content = isLoaded ? first..<first + Int(header.storedBytes) : 0..<0
+        guard isLoaded, checksum(content) == header.contentChecksum,
+            UInt32(header.attachmentBytes) <= header.contentBytes,
+            RecordFlags.known.isSuperset(of: header.flags)
         else { return .damaged(start..<offset, header: header) }
-        if header.kind == .data { itemsPassed += Int(header.itemCount) }
         guard header.kind == .data, wanted(header.position) else { return .record(header, nil) }
         guard let record = record(header, content) else {
             return .damaged(start..<offset, header: header)
@@ -66,11 +70,18 @@ final class SegmentReader {
         return .record(header, record)
     }
 
-    /// The bytes of a range that is damaged, to be put aside.
-    func bytes(in range: Range<Int>) throws(SystemError) -> [UInt8] {
-        var bytes: [UInt8] = []
-        _ = try file.read(at: range.lowerBound, upTo: range.count, appendingTo: &bytes)
-        return bytes
+    /// Writes the bytes of a range that is damaged to a file, zeros for what cannot be read.
+    func copy(_ range: Range<Int>, to target: any LogFile) throws(SystemError) {
+        var done = range.lowerBound
+        while done < range.upperBound {
+            var bytes: [UInt8] = []
+            let count = min(Self.copyBytes, range.upperBound - done)
+            let read = try read(at: done, upTo: count, appendingTo: &bytes)
+            guard read > 0 else { break }
+            try target.write(bytes.rawSpan, at: done - range.lowerBound)
+            done += read
+        }
+        try target.synchronize()
     }
 
     private func damage(to end: Int) -> Step {
@@ -79,11 +90,11 @@ final class SegmentReader {
     }
 
     private func header(at offset: Int, before end: Int) throws(SystemError) -> RecordHeader? {
-        guard try load(offset, LogFormat.recordHeaderBytes),
+        guard try load(offset, LogFormat.recordHeaderBytes, before: end),
             let header = RecordHeader(
                 decoding: buffer.rawSpan, at: offset - bufferOffset, offset: offset, seed: seed),
             header.position >= expectedPosition,
-            header.storedBytes <= UInt32(LogRecord.payloadBytesMax + LogRecord.attachmentBytesMax),
+            header.storedBytes <= UInt32(LogRecord.contentBytesMax),
             offset + header.bytesOnDisk <= end
         else { return nil }
         return header
@@ -100,36 +111,42 @@ final class SegmentReader {
     }
 
     /// Has `count` bytes from `start` on in the buffer; false where the file ends before.
-    private func load(_ start: Int, _ count: Int) throws(SystemError) -> Bool {
+    private func load(_ start: Int, _ count: Int, before end: Int) throws(SystemError) -> Bool {
         if start >= bufferOffset, start + count <= bufferOffset + buffer.count { return true }
         if start >= bufferOffset, start < bufferOffset + buffer.count {
             buffer.removeFirst(start - bufferOffset)
         } else {
-            buffer.removeAll(keepingCapacity: true)
+            buffer.removeAll(keepingCapacity: buffer.capacity <= 4 * Self.chunkBytes)
         }
         bufferOffset = start
         while buffer.count < count {
-            if try read(max(count - buffer.count, Self.chunkBytes)) == 0 { return false }
+            let offset = bufferOffset + buffer.count
+            let wanted = min(max(count - buffer.count, Self.chunkBytes), end - offset)
+            guard wanted > 0, try read(at: offset, upTo: wanted, appendingTo: &buffer) > 0
+            else { return false }
         }
         return true
     }
 
-    /// Reads on, past places that the disk cannot give back: zeros stand for them, which are no
-    /// record, and so are reported.
-    private func read(_ count: Int) throws(SystemError) -> Int {
-        let offset = bufferOffset + buffer.count
+    /// Reads past places that the disk cannot give back: zeros stand for them, which are no record,
+    /// and so are reported.
+    private func read(
+        at offset: Int, upTo count: Int, appendingTo bytes: inout [UInt8]
+    ) throws(SystemError) -> Int {
         do throws(SystemError) {
-            return try file.read(at: offset, upTo: count, appendingTo: &buffer)
+            return try file.read(at: offset, upTo: count, appendingTo: &bytes)
         } catch {
             guard error.isBadMedium else { throw error }
         }
+        let count = min(count, Self.blockBytes - offset % Self.blockBytes)
         do throws(SystemError) {
-            return try file.read(at: offset, upTo: Self.blockBytes, appendingTo: &buffer)
+            return try file.read(at: offset, upTo: count, appendingTo: &bytes)
         } catch {
             guard error.isBadMedium else { throw error }
-            let blank = min(Self.blockBytes, try file.size() - offset)
-            buffer += [UInt8](repeating: 0, count: max(0, blank))
-            return max(0, blank)
+            let blank = max(0, min(count, try file.size() - offset))
+            bytes += [UInt8](repeating: 0, count: blank)
+            unreadableEnd = max(unreadableEnd, offset + blank)
+            return blank
         }
     }
 
@@ -143,10 +160,13 @@ final class SegmentReader {
     private func record(_ header: RecordHeader, _ stored: Range<Int>) -> LogRecord? {
         let buffer = buffer
         let attachmentCount = Int(header.attachmentBytes)
+        guard attachmentCount <= LogRecord.attachmentBytesMax,
+            Int(header.contentBytes) - attachmentCount <= LogRecord.payloadBytesMax
+        else { return nil }
         var attachment: [UInt8] = []
         var payload: [UInt8] = []
         if header.flags.contains(.zstd) {
-            guard header.contentBytes <= UInt32(LogRecord.payloadBytesMax),
+            guard
                 let content = try? decompressor.decompress(
                     Array(buffer[stored]), .zstd, limit: Int(header.contentBytes)),
                 content.count == Int(header.contentBytes)
@@ -154,6 +174,7 @@ final class SegmentReader {
             attachment = Array(content[..<attachmentCount])
             payload = Array(content[attachmentCount...])
         } else {
+            guard header.contentBytes == header.storedBytes else { return nil }
             let split = stored.lowerBound + attachmentCount
             attachment.append(buffer.rawSpan, stored.lowerBound..<split)
             payload.append(buffer.rawSpan, split..<stored.upperBound)

@@ -12,7 +12,8 @@ final class SegmentWriter {
     /// Written at once; a record that is larger is written alone.
     private static let chunkBytes = 1 << 20
 
-    /// Makes the file. It is there after a crash once the first ``synchronize()`` has returned.
+    /// Makes the file. What is in it is there after a crash once ``synchronize()`` has returned,
+    /// the file itself once the directory is synchronized.
     init(_ header: SegmentHeader, in directory: String, _ storage: any LogStorage)
         throws(SystemError)
     {
@@ -50,6 +51,7 @@ final class SegmentWriter {
         }
         try file.write(buffer.rawSpan, at: bufferOffset)
         next.bytes = next.dataEnd
+        next.lastWritten = BootTime.now.nanoseconds
         segment = next
     }
 

@@ -44,14 +44,22 @@ public final class Delivery: Sendable {
     public let settings: DeliverySettings
     private let environment: ComponentEnvironment
     private let dropped: MetricFamily<Counter>
+    private let setAside: MetricFamily<Counter>
+    private let safety: DeliverySafety
     private let state = Monitor(State())
     private let threads = Monitor([Thread]())
 
     public init(
-        exporter: any Exporter, settings: DeliverySettings, environment: ComponentEnvironment
+        exporter: any Exporter, settings: DeliverySettings, environment: ComponentEnvironment,
+        safety: DeliverySafety = DeliverySafety()
     ) {
         id = environment.id
         self.exporter = exporter
+        self.safety = safety
+        setAside = environment.metrics.counter(
+            "sluice_exporter_set_aside_items",
+            help: "Items in dead-letter/ that the destination will never take, by reason.",
+            labels: ["exporter", "signal", "reason"])
         let queue = ExportQueue(settings.limit)
         self.queue = queue
         self.settings = settings
@@ -89,7 +97,7 @@ public final class Delivery: Sendable {
     }
 
     /// A process that ends should do so soon; what a log on disk holds can wait.
-    private static let durableDrainMax = Duration.seconds(5)
+    private static let durableDrainMax = Duration.seconds(2)
 
     /// Delivers what the logs have for an exporter that is gone from the configuration, however long
     /// it takes, unless ``drain(until:)`` or ``leave(within:)`` ends it. What is left then keeps its
@@ -140,44 +148,203 @@ public final class Delivery: Sendable {
     }
 
     private func consume() {
-        while let lot = queue.nextLot(settings.lots) {
-            deliver(lot)
-            // What is in memory alone is still taken out, to be counted.
-            if queue.isDurable, state.withLock({ $0.phase }) == .aborted { break }
+        if let crashMark = safety.crashMark {
+            crashMark.withSlot { slot in consume(slot) }
+        } else {
+            consume(CrashSlot())
         }
         state.withLock { $0.consumersRunning -= 1 }
         state.notifyAll()
     }
 
-    private func deliver(_ lot: Lot) {
+    private func consume(_ slot: borrowing CrashSlot) {
+        while let lot = queue.nextLot(settings.lots) {
+            sort(lot, slot)
+            // What is in memory alone is still taken out, to be counted.
+            if queue.isDurable, state.withLock({ $0.phase }) == .aborted { break }
+        }
+    }
+
+    /// Delivers what is suspect of having ended the process apart from the rest, or not at all.
+    private func sort(_ lot: Lot, _ slot: borrowing CrashSlot) {
+        guard !safety.suspects.isEmpty else { return deliver(lot, slot) }
+        var rest = Lot([])
+        for batch in lot.batches {
+            switch safety.verdict(on: batch) {
+            case .deliver: rest.batches.append(batch)
+            case .deliverAlone: deliver(Lot([batch]), slot)
+            case .quarantine:
+                giveUp(batch, "quarantined", "it has twice ended the process", isOpaque: true)
+            }
+        }
+        if !rest.batches.isEmpty { deliver(rest, slot) }
+    }
+
+    private func deliver(_ lot: Lot, _ slot: borrowing CrashSlot) {
+        switch attempt(lot, slot) {
+        case .accepted(let rejectedItemCount, let message):
+            succeeded(lot, rejectedItemCount, message)
+        case .rejected(let reason):
+            // One bad batch must not take its neighbours with it.
+            if lot.batches.count > 1 {
+                for batch in lot.batches { deliver(Lot([batch]), slot) }
+            } else if let batch = lot.batches.first {
+                narrow(batch, rejectedBecause: reason, slot)
+            }
+        case .givenUp(let cause, let reason):
+            for batch in lot.batches { giveUp(batch, cause, reason) }
+        case .left: abandon(lot)
+        }
+    }
+
+    /// What came of a lot, its retries included.
+    private enum Result {
+        case accepted(rejectedItemCount: Int, message: String?)
+        case rejected(because: String)
+        case givenUp(cause: StaticString, because: String)
+        /// There is no time any more.
+        case left
+    }
+
+    private func attempt(_ lot: Lot, _ slot: borrowing CrashSlot) -> Result {
         let started = environment.clock.now
         var backoff = Backoff(settings.retry)
         var random = SystemRandomNumberGenerator()
         while true {
-            guard ![.aborted, .leaving].contains(state.withLock { $0.phase }) else {
-                return abandon(lot)
-            }
-            switch exporter.export(lot) {
+            guard ![.aborted, .leaving].contains(state.withLock { $0.phase }) else { return .left }
+            if let records = lot.recordRange { slot.note(records) }
+            let outcome = exporter.export(lot)
+            slot.clear()
+            switch outcome {
             case .accepted(let rejectedItemCount, let message):
-                return succeeded(lot, rejectedItemCount, message)
-            case .reject(let reason):
-                // One bad batch must not take its neighbours with it.
-                if lot.batches.count > 1 { return lot.batches.forEach { deliver(Lot([$0])) } }
-                return drop(lot, "rejected", reason)
+                return .accepted(rejectedItemCount: rejectedItemCount, message: message)
+            case .reject(let reason): return .rejected(because: reason)
             case .retry(let after, let reason):
-                if mustLeave() { return abandon(lot) }
-                guard settings.retry.isEnabled else { return drop(lot, "retry_disabled", reason) }
+                if mustLeave() { return .left }
+                guard settings.retry.isEnabled else {
+                    return .givenUp(cause: "retry_disabled", because: reason)
+                }
                 let pause = max(backoff.next(using: &random), after ?? .zero)
                 let elapsed = environment.clock.now - started
                 let limit = settings.retry.maxElapsedTime
                 if limit > .zero, elapsed + pause > limit {
-                    return drop(lot, "max_elapsed_time", reason)
+                    return .givenUp(cause: "max_elapsed_time", because: reason)
                 }
                 failed(reason, pause, lot)
                 wait(pause)
             }
         }
     }
+
+    /// Finds the items of a rejected batch that the destination will not take, delivers the others,
+    /// and gives those up.
+    private func narrow(
+        _ batch: QueuedBatch, rejectedBecause reason: String, _ slot: borrowing CrashSlot
+    ) {
+        guard batch.itemCount > 1, let indexed = batch.indexed() else {
+            return giveUp(batch, "rejected", reason)
+        }
+        var narrowing = Narrowing(indexed, rejectedBecause: reason)
+        var totals = CursorTotals()
+        while let piece = narrowing.next() {
+            let part = batch.part(piece.payload, itemCount: piece.itemCount)
+            switch attempt(Lot([part]), slot) {
+            case .accepted(let rejectedItemCount, _):
+                narrowing.accepted()
+                totals.exported += piece.itemCount - rejectedItemCount
+                totals.dropped += rejectedItemCount
+            case .rejected(let reason), .givenUp(_, let reason):
+                narrowing.rejected(because: reason)
+            case .left: return abandon(Lot([batch]))
+            }
+        }
+        let letters = narrowing.rejectedPieces.map { rejected in
+            letter(
+                batch.part(rejected.piece.payload, itemCount: rejected.piece.itemCount),
+                rejected.reason, items: Array(rejected.piece.items))
+        }
+        let count = letters.reduce(0) { $0 + $1.itemCount }
+        if count > 0 {
+            guard let setAside = putAside(letters, "rejected", batch.signal) else {
+                return abandon(Lot([batch]))
+            }
+            totals = totals + setAside
+        }
+        metrics.sent[batch.signal].add(totals.exported)
+        batch.origin?.settle(as: totals)
+    }
+
+    /// Takes a batch out of the way that will not be delivered.
+    private func giveUp(
+        _ batch: QueuedBatch, _ cause: StaticString, _ reason: String, isOpaque: Bool = false
+    ) {
+        var letter = letter(batch, reason, items: Array(0..<batch.itemCount))
+        letter.isOpaque = isOpaque
+        guard let totals = putAside([letter], cause, batch.signal) else {
+            return abandon(Lot([batch]))
+        }
+        batch.origin?.settle(as: totals)
+    }
+
+    private func letter(_ batch: QueuedBatch, _ reason: String, items: [Int]) -> DeadLetter {
+        let position = batch.origin.map { origin in
+            let record = origin.recordRange
+            return DeadLetter.Position(
+                epoch: (high: record.epochHigh, low: record.epochLow), number: record.first,
+                items: items)
+        }
+        return DeadLetter(
+            exporter: id, pipeline: batch.origin?.log.name ?? "", signal: batch.signal,
+            reason: reason, itemCount: items.count, position: position, payload: batch.payload)
+    }
+
+    /// Puts letters aside, durably, and counts them; where that is not to be had, drops them. Waits
+    /// for room, so that the exporter stops rather than lose anything.
+    ///
+    /// - Returns: nil when the time was over before there was room.
+    private func putAside(
+        _ letters: [DeadLetter], _ cause: StaticString, _ signal: Signal
+    ) -> CursorTotals? {
+        let count = letters.reduce(0) { $0 + $1.itemCount }
+        let reason = letters.first?.reason ?? ""
+        note(reason, isFailing: false)
+        metrics.sendFailed[signal].add(count)
+        guard let deadLetters = safety.deadLetters else {
+            dropped.with(id, signal.name, cause.description).add(count)
+            environment.log.rateLimited.error(
+                "items dropped", LogField("cause", cause.description), LogField("reason", reason),
+                LogField("items", count))
+            return CursorTotals(dropped: count)
+        }
+        while true {
+            do throws(DeadLetters.Failure) {
+                try deadLetters.setAside(letters)
+                break
+            } catch {
+                let text =
+                    switch error {
+                    case .full(let bytesMax):
+                        "dead-letter/ has reached service.log.dead_letters_max_size, \(bytesMax) "
+                            + "bytes; send its letters again or remove files"
+                    case .system(let error): "dead-letter/: \(error)"
+                    }
+                note(text, isFailing: true)
+                environment.log.rateLimited.error(
+                    "items cannot be set aside, the exporter waits", LogField("reason", text),
+                    LogField("items", count))
+                if mustLeave() { return nil }
+                wait(Self.deadLettersPause)
+                if mustLeave() { return nil }
+            }
+        }
+        setAside.with(id, signal.name, cause.description).add(count)
+        environment.log.rateLimited.error(
+            "items set aside in dead-letter/", LogField("cause", cause.description),
+            LogField("reason", reason), LogField("items", count))
+        return CursorTotals(setAside: count)
+    }
+
+    private static let deadLettersPause = Duration.seconds(1)
 
     /// Whether what has failed is left where it is: there is no time any more, or it is on the disk
     /// and the process is about to end.
@@ -227,18 +394,6 @@ public final class Delivery: Sendable {
         environment.log.rateLimited.warn(
             "delivery failed, will try again", LogField("reason", reason),
             LogField("retry_in", pause), LogField("items", lot.itemCount))
-    }
-
-    private func drop(_ lot: Lot, _ cause: String, _ reason: String) {
-        note(reason, isFailing: cause != "rejected")
-        for batch in lot.batches {
-            metrics.sendFailed[batch.signal].add(batch.itemCount)
-            dropped.with(id, batch.signal.name, cause).add(batch.itemCount)
-            batch.origin?.settle(as: CursorTotals(dropped: batch.itemCount))
-        }
-        environment.log.rateLimited.error(
-            "items dropped", LogField("cause", cause), LogField("reason", reason),
-            LogField("items", lot.itemCount))
     }
 
     /// Leaves a lot unsettled: its logs have it again for whoever comes next.

@@ -64,7 +64,8 @@ public final class ExportQueue: Sendable {
 
     /// Takes what the exporter is to have of a log from now on.
     public func add(
-        _ log: DurableLog, of signal: Signal, cursor name: String, start: DurableLog.CursorStart, isSkippable: Bool
+        _ log: DurableLog, of signal: Signal, cursor name: String, start: DurableLog.CursorStart,
+        isSkippable: Bool
     ) {
         let cursor = log.openCursor(name, start: start, isSkippable: isSkippable) {
             [weak self] items, bytes in self?.noteArrival(items, bytes)
@@ -293,8 +294,9 @@ extension ExportQueue {
         let missingItems = limits.itemsMin - items
         let missingBytes = min(limits.bytesMin, Self.windowBytesMax) - bytes
         let ripe = first.enqueuedAt + limits.waitMax
-        guard (missingItems <= 0 && missingBytes <= 0) || bytes >= Self.windowBytesMax || isClosed
-            || ripe <= .now
+        guard
+            (missingItems <= 0 && missingBytes <= 0) || bytes >= Self.windowBytesMax || isClosed
+                || ripe <= .now
         else { return .notBefore(ripe, missingItems: missingItems, missingBytes: missingBytes) }
         let lot = fill(limits, indexes, from: &reading)
         return .lot(lot, isMoreWaiting: reading.sources.contains { !$0.window.isEmpty })

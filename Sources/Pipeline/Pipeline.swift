@@ -58,7 +58,9 @@ public struct Pipeline: Sendable {
     /// nothing has changed.
     public func reserve(_ record: LogRecord) throws(Refusal) {
         if let refusal = log.reserve(bytes: record.bytesOnDisk) {
-            for exporter in exporters { exporter.metrics.enqueueFailed[signal].add(record.itemCount) }
+            for exporter in exporters {
+                exporter.metrics.enqueueFailed[signal].add(record.itemCount)
+            }
             throw Refusal(retryAfter: Self.retryAfterFull, reason: "\(refusal); send again later")
         }
         let size = BatchSize(items: record.itemCount, bytes: record.payload.count)

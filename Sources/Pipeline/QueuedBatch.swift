@@ -33,19 +33,38 @@ public struct QueuedBatch: Sendable {
     }
 }
 
+extension QueuedBatch {
+    /// Some of the items, in a request of their own.
+    func part(_ payload: [UInt8], itemCount: Int) -> QueuedBatch {
+        QueuedBatch(
+            signal: signal, payload: payload, itemCount: itemCount, enqueuedAt: enqueuedAt,
+            receivedAt: receivedAt, trace: trace, origin: origin)
+    }
+
+    /// Nil where the bytes are not what they were when they were taken.
+    func indexed() -> Batch? {
+        var index = TelemetryIndex()
+        guard (try? index.rebuild(over: payload.rawSpan, as: signal)) != nil else { return nil }
+        return Batch(payload: payload, index: index)
+    }
+}
+
 /// Where in which log a batch comes from: its name for ever.
 public struct BatchOrigin: Sendable {
     public let log: DurableLog
     public let position: LogPosition
-    /// Nil for what is sent again: no cursor moves for it.
-    var cursor: LogCursor?
+    let cursor: LogCursor
+    /// Of what is sent again: then the cursor stays where it is.
     var replay: ReplayTally?
-    /// Whether it is to be stored even where a ledger says that it has been.
-    public var ignoresLedger = false
+    /// Whether a destination that knows what it has takes it again all the same.
+    public var isForced = false
+
+    /// Of the exporter, however often that is renamed.
+    public var cursorName: String { cursor.name }
 
     func settle(as totals: CursorTotals) {
-        cursor?.settle(position, as: totals)
-        replay?.settle(as: totals)
+        if let replay { return replay.settle(as: totals) }
+        cursor.settle(position, as: totals)
     }
 }
 
@@ -57,13 +76,14 @@ extension QueuedBatch {
 
     /// A record that is sent again.
     public init(
-        _ placed: PlacedRecord, from log: DurableLog, replay: ReplayTally, ignoresLedger: Bool
+        _ placed: PlacedRecord, from log: DurableLog, _ cursor: LogCursor, replay: ReplayTally,
+        isForced: Bool
     ) {
         self.init(
             placed,
             BatchOrigin(
-                log: log, position: placed.position, replay: replay,
-                ignoresLedger: ignoresLedger))
+                log: log, position: placed.position, cursor: cursor, replay: replay,
+                isForced: isForced))
     }
 
     private init(_ placed: PlacedRecord, _ origin: BatchOrigin) {
@@ -75,7 +95,8 @@ extension QueuedBatch {
         let age = now - min(now, record.receivedAt)
         self.init(
             signal: signal, payload: record.payload, itemCount: record.itemCount,
-            enqueuedAt: Instant(nanoseconds: Instant.now.nanoseconds - min(age, Instant.now.nanoseconds)),
+            enqueuedAt: Instant(
+                nanoseconds: Instant.now.nanoseconds - min(age, Instant.now.nanoseconds)),
             receivedAt: record.receivedAt, trace: TraceContext(attachment: record.attachment),
             origin: origin)
     }

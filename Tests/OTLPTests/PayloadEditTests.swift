@@ -79,6 +79,55 @@ private func attribute(_ key: String, _ value: String, field: Int) -> [UInt8] {
         #expect(try names(edit.apply(to: payload, index: index)) == ["new", "c"])
     }
 
+    @Test func `What is kept stands in what enclosed it, and what encloses nothing is gone`() throws
+    {
+        let payload = Fixture.request { request in
+            for name in ["a", "", "b"] {
+                request.message(1) { resource in
+                    resource.message(1) { Fixture.attribute(&$0, 1, "host", name) }
+                    resource.message(2) { $0.message(1) { $0.string(1, "empty") } }
+                    guard !name.isEmpty else { return }
+                    resource.message(2) { scope in
+                        Fixture.span(&scope, name: name + "0")
+                        Fixture.span(&scope, name: name + "1")
+                    }
+                }
+            }
+        }
+        let index = try TelemetryIndex(payload)
+        let kept = try [0..<1, 1..<3, 3..<4, 0..<4, 2..<2].map { range in
+            var edit = PayloadEdit()
+            edit.keepOnly(range, of: 4)
+            let part = edit.apply(to: payload, index: index)
+            let after = try TelemetryIndex(part)
+            return (after.resources.count, after.scopes.count, try names(part))
+        }
+        let expected = [
+            (1, 1, ["a0"]), (2, 2, ["a1", "b0"]), (1, 1, ["b1"]),
+            (2, 2, ["a0", "a1", "b0", "b1"]), (0, 0, []),
+        ]
+        #expect(kept.elementsEqual(expected, by: ==))
+    }
+
+    @Test func `A metric without data points is not kept`() throws {
+        let payload = Fixture.oneScope { scope in
+            for count in [0, 2, 1] {
+                scope.message(2) { metric in
+                    metric.string(1, "points \(count)")
+                    metric.message(5) { gauge in
+                        for time in 0..<count { gauge.message(1) { $0.fixed64(3, UInt64(time)) } }
+                    }
+                }
+            }
+        }
+        var edit = PayloadEdit()
+        edit.keepOnly(1..<3, of: 3)
+        let part = edit.apply(to: payload, index: try TelemetryIndex(payload, .metrics))
+        let after = try TelemetryIndex(part, .metrics)
+        #expect(after.metrics.map { part.rawSpan.string($0.name) } == ["points 2", "points 1"])
+        #expect(after.metrics.map(\.items) == [0..<1, 1..<2])
+    }
+
     @Test func `Random edits leave a payload that says what was asked for`() throws {
         var random = SystemRandomNumberGenerator()
         for _ in 0..<300 {

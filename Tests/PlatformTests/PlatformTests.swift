@@ -205,27 +205,8 @@ import Testing
 }
 
 @Suite struct FileTests {
-    private static func withDirectory(_ body: (String) throws -> Void) throws {
-        let name = SystemRandom.bytes(8).map { String($0, radix: 16) }.joined()
-        let path = "/tmp/sluice-platform-\(CurrentProcess.id)-\(name)"
-        try FileSystem.makeDirectory(path + "/a/b")
-        defer {
-            removeTree(path)
-        }
-        try body(path + "/a/b")
-    }
-
-    private static func removeTree(_ path: String) {
-        guard FileSystem.isDirectory(path) else {
-            try? FileSystem.remove(path)
-            return
-        }
-        for name in (try? FileSystem.list(path)) ?? [] { removeTree(path + "/" + name) }
-        try? FileSystem.removeDirectory(path)
-    }
-
     @Test func `A file is replaced whole, and read back up to a limit`() throws {
-        try FileTests.withDirectory { directory in
+        try withScratch { directory in
             try FileSystem.makeDirectory(directory)
             let path = directory + "/file"
             try FileSystem.replace(path, with: Array("one".utf8))
@@ -240,7 +221,7 @@ import Testing
     }
 
     @Test func `A locked file can't be locked again`() throws {
-        try FileTests.withDirectory { directory in
+        try withScratch { directory in
             let path = directory + "/lock"
             let first = try FileDescriptor(opening: path, .readWrite, creating: .ifMissing)
             let second = try FileDescriptor(opening: path, .readWrite)
@@ -258,7 +239,7 @@ import Testing
     }
 
     @Test func `The tightest memory limit of the control groups counts`() throws {
-        try FileTests.withDirectory { root in
+        try withScratch { root in
             func write(_ path: String, _ text: String) throws {
                 try FileSystem.makeDirectory(FileSystem.parent(of: root + path))
                 try FileSystem.replace(root + path, with: Array(text.utf8))

@@ -55,7 +55,7 @@ def decompress(body, encoding):
 class Sink:
     """`answer` is an `Answer`, or makes one of a `Request`. `taken` holds what got a 2xx."""
 
-    def __init__(self, answer=OK):
+    def __init__(self, answer=OK, port=0):
         self.answer = answer
         self.requests = []
         self.taken = []
@@ -79,14 +79,18 @@ class Sink:
             def handle_error(self, *_):
                 pass  # What a reset connection raises is no news.
 
-        self._server = Server(("127.0.0.1", 0), Handler)
+        self._server = Server(("127.0.0.1", port), Handler)
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self._thread.start()
 
     @property
+    def port(self):
+        return self._server.server_address[1]
+
+    @property
     def url(self):
-        return "http://127.0.0.1:%d" % self._server.server_address[1]
+        return f"http://127.0.0.1:{self.port}"
 
     def _serve(self, handler):
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))

@@ -535,6 +535,7 @@ def test_sighup_under_load_loses_nothing(processes):
         processors = {"attributes": {"actions": [
             {"key": "round", "value": number, "action": "insert"}]}}
         reload(gateway, configuration({**base, **extra}, processors=processors))
+        wait_until(lambda: len(acknowledged) > 15 * number or failures, what="more requests")
     stopping.set()
     for thread in threads:
         thread.join()

@@ -13,6 +13,7 @@ final class SQLiteStore {
 
     let connection: SQLiteConnection
     let rows: RowWriter
+    private let ledger: SQLiteLedger
     let settings: SQLiteSettings
     let waits: SQLiteWaits
     var tally = Tally()
@@ -57,6 +58,7 @@ final class SQLiteStore {
         self.connection = connection
         do throws(SQLiteError) {
             rows = try RowWriter(connection)
+            ledger = try SQLiteLedger(connection)
             beginning = try SQLiteStatement(connection, "BEGIN IMMEDIATE", "begin")
             committing = try SQLiteStatement(connection, "COMMIT", "commit")
             rollingBack = try SQLiteStatement(connection, "ROLLBACK", "roll back")
@@ -106,18 +108,23 @@ final class SQLiteStore {
             """, "set up")
     }
 
-    /// Writes a lot in one transaction, and returns how many of its items no row can hold.
+    /// Writes what the file has not yet of a lot, in one transaction, and returns how many of its
+    /// items no row can hold.
     func write(_ lot: Lot) throws(SQLiteError) -> Int {
         try begin()
         do throws(SQLiteError) {
             var rejectedCount = 0
             for batch in lot.batches {
                 if waits.isAborted.load(ordering: .relaxed) { throw .aborted }
+                if let origin = batch.origin {
+                    if !origin.isForced, ledger.contains(origin) { continue }
+                    ledger.note(origin)
+                }
                 rejectedCount += try rows.write(batch)
             }
-            // What makes delivery exact, the positions of a log, has its place here: in the same
-            // transaction as the rows.
+            try ledger.write()
             try committing.run()
+            ledger.commit()
             rows.dictionary.commit()
             tally.clamped += rows.clampedCount
             rows.clampedCount = 0
@@ -169,6 +176,7 @@ final class SQLiteStore {
                 // Another process may have written or deleted: what we remember counts no more.
                 rows.dictionary.removeAll()
                 rows.nextID = try retention.nextID(connection)
+                try ledger.load()
                 knownDataVersion = version
             }
             try retention.noteArrival(nextID: rows.nextID, now: rows.now)
@@ -180,6 +188,7 @@ final class SQLiteStore {
 
     private func rollBack() {
         rows.dictionary.rollBack()
+        ledger.rollBack()
         // The ids of rows that are not there are read anew.
         knownDataVersion = -1
         retention.forgetArrival()

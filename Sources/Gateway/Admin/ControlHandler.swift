@@ -60,7 +60,7 @@ final class ControlHandler: HTTPHandler {
                 throw ControlError(.badRequest, "--from must be before --to")
             }
             let request = Replay.Request(
-                receivedAt: UInt64(from)..<UInt64(to), ignoresLedger: items["again"] == "true")
+                receivedAt: UInt64(from)..<UInt64(to), isForced: items["again"] == "true")
             return try gateway.replay(
                 request, to: try items.text("exporter"), pipeline: items["pipeline"]
             ).json

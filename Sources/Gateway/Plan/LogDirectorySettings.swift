@@ -26,7 +26,7 @@ struct LogDirectorySettings: Sendable, Equatable {
         directory = reader.string("directory", default: directory)
         if directory.isEmpty { reader.error(at: "directory", "must name a directory") }
         log.durability = reader.oneOf("durability", default: log.durability)
-        log.bytesMax = reader.bytes("max_size", default: log.bytesMax, in: (64 << 20)...(1 << 50))
+        log.bytesMax = reader.bytes("max_size", default: log.bytesMax, in: (8 << 20)...(1 << 50))
         log.ageMax = reader.duration("max_age", default: log.ageMax)
         log.retain = reader.duration("retain", default: log.retain)
         log.diskReserveBytes = reader.bytes("disk_reserve", default: log.diskReserveBytes)
@@ -57,7 +57,8 @@ struct FileStorageSettings: Sendable, Equatable {
     init(_ reader: inout MappingReader) {
         directory = reader.string("directory")
         reader.ignored(
-            "timeout", "compaction", "recreate", because: "the log is no database that is compacted")
+            "timeout", "compaction", "recreate", because: "the log is no database that is compacted"
+        )
         reader.ignored("fsync", because: "service.log.durability says when data is on the disk")
         reader.ignored(
             "create_directory", "directory_permissions",

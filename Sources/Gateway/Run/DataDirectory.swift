@@ -25,6 +25,7 @@ final class DataDirectory: Sendable {
     private let lags = LagHistory()
     private let cursorMetrics: CursorMetrics
     private let lock: FileDescriptor?
+    let safety: DeliverySafety
     private let stopping = Monitor(false)
     private let thread = Mutex<Platform.Thread?>(nil)
 
@@ -38,7 +39,9 @@ final class DataDirectory: Sendable {
         self.metrics = metrics
         self.clock = clock
         cursorMetrics = CursorMetrics(metrics)
-        lock = settings.log.durability == .memory ? nil : try Self.lock(settings.directory)
+        let isDurable = settings.log.durability != .memory
+        lock = isDurable ? try Self.lock(settings.directory) : nil
+        safety = isDurable ? try Self.safety(settings, log, clock) : DeliverySafety()
         do throws(SystemError) {
             let started = try Platform.Thread(name: "log-keeper") { [stopping, weak self] in
                 while stopping.wait(
@@ -79,6 +82,36 @@ final class DataDirectory: Sendable {
                     + "service.log.directory to one that this user may write to, or "
                     + "service.log.durability to memory")
         }
+    }
+
+    /// Learns what ended the last process, and keeps watch over this one.
+    private static func safety(
+        _ settings: LogDirectorySettings, _ log: Logger, _ clock: any Clock
+    ) throws(ComponentError) -> DeliverySafety {
+        let mark = "\(settings.directory)/crash-mark"
+        let suspects = "\(settings.directory)/suspects"
+        var safety = DeliverySafety()
+        do throws(SystemError) {
+            safety.suspects = try SuspectList.load(from: suspects).list
+            let crashes = try CrashMark.crashes(at: mark)
+            for crash in crashes {
+                safety.suspects.note(crash.records)
+                log.error(
+                    "the last process crashed while it delivered these records",
+                    LogField("signal", Int(crash.signal)), LogField("first", crash.records.first),
+                    LogField("last", crash.records.last))
+            }
+            if !crashes.isEmpty { try safety.suspects.save(to: suspects) }
+            let crashMark = try CrashMark(path: mark)
+            try crashMark.install()
+            safety.crashMark = crashMark
+            safety.deadLetters = try DeadLetters(
+                directory: "\(settings.directory)/dead-letter",
+                bytesMax: settings.deadLettersBytesMax, clock: clock)
+        } catch {
+            throw ComponentError("the data directory '\(settings.directory)': \(error)")
+        }
+        return safety
     }
 
     /// The log of a pipeline, opened if it was not.

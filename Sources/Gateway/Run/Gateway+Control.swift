@@ -51,7 +51,7 @@ extension Gateway {
             }
         }
         let replay = try replays.start(
-            exporter, logs: logs.map { ($0.log, $0.cursor.base) }, delivery: delivery, request)
+            exporter, logs: logs, delivery: delivery, request)
         log.info(
             "a time range is sent again", LogField("exporter", exporter),
             LogField("replay", replay.number))

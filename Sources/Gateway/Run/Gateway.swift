@@ -148,7 +148,7 @@ public final class Gateway: Sendable {
     }
 
     /// Stops what the new graph has not. An exporter whose cursors another takes over leaves what
-        /// it has not delivered to that; one that is gone delivers what its logs have for it.
+    /// it has not delivered to that; one that is gone delivers what its logs have for it.
     private func retire(_ previous: Graph, replacedBy graph: Graph) throws(ComponentError) {
         handOver(from: previous.exporters, to: graph)
         handOver(from: state.withLock { $0.retiring.flatMap(\.exporters) }, to: graph)

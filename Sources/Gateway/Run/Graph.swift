@@ -21,7 +21,9 @@ struct Graph {
         func add(
             _ log: DurableLog, of signal: Signal, unlessHeldBy others: [RunningExporter] = []
         ) {
-            let isHeld = others.contains { $0.plan.cursor == plan.cursor && $0.delivery.queue.reads(log) }
+            let isHeld = others.contains {
+                $0.plan.cursor == plan.cursor && $0.delivery.queue.reads(log)
+            }
             guard !isHeld, !delivery.queue.reads(log) else { return }
             delivery.queue.add(
                 log, of: signal, cursor: plan.cursor, start: plan.delivery.start,
@@ -135,7 +137,8 @@ struct GraphBuilder {
         }
         let isInMemory = data.settings.log.durability == .memory
         let settings = isInMemory ? plan.delivery.inMemory() : plan.delivery
-        let delivery = Delivery(exporter: exporter, settings: settings, environment: environment)
+        let delivery = Delivery(
+            exporter: exporter, settings: settings, environment: environment, safety: data.safety)
         do throws(SystemError) {
             try delivery.start()
         } catch {

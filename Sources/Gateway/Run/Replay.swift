@@ -9,7 +9,8 @@ final class Replay: Sendable {
     struct Request: Sendable {
         /// Wall time of receipt, nanoseconds since 1970.
         var receivedAt: Range<UInt64>
-        var ignoresLedger: Bool
+        /// Whether a destination that knows what it has takes it again all the same.
+        var isForced: Bool
     }
 
     enum Outcome: Sendable {
@@ -26,8 +27,8 @@ final class Replay: Sendable {
 
     let number: Int
     let exporter: String
-    /// Each with how far the exporter's cursor has come: what is behind that comes anyway.
-    private let logs: [(log: DurableLog, base: UInt64)]
+    /// Each with the exporter's cursor: what that has not come to comes anyway.
+    private let logs: [(log: DurableLog, cursor: LogCursor)]
     private let delivery: Delivery
     private let request: Request
     private let tallies: [String: ReplayTally]
@@ -43,7 +44,7 @@ final class Replay: Sendable {
     private static let checkInterval = Duration.milliseconds(200)
 
     init(
-        number: Int, exporter: String, logs: [(log: DurableLog, base: UInt64)],
+        number: Int, exporter: String, logs: [(log: DurableLog, cursor: LogCursor)],
         delivery: Delivery, _ request: Request
     ) {
         self.number = number
@@ -66,7 +67,7 @@ final class Replay: Sendable {
 
     private func run() {
         do throws(Failure) {
-            for (log, base) in logs { try replay(log, before: base) }
+            for (log, cursor) in logs { try replay(log, cursor) }
             state.withLock { $0.outcome = .done }
         } catch {
             state.withLock { $0.outcome = .failed(error.reason) }
@@ -85,15 +86,15 @@ final class Replay: Sendable {
         var reason: String
     }
 
-    private func replay(_ log: DurableLog, before base: UInt64) throws(Failure) {
+    private func replay(_ log: DurableLog, _ cursor: LogCursor) throws(Failure) {
         guard let tally = tallies[log.name] else { return }
-        let scan = LogScan(log, receivedAt: request.receivedAt, before: base)
+        let scan = LogScan(log, receivedAt: request.receivedAt, before: cursor.base)
         let limits = delivery.settings.lots
         var lot = Lot([])
         var (items, bytes) = (0, 0)
         while let placed = try next(scan, log) {
             let batch = QueuedBatch(
-                placed, from: log, replay: tally, ignoresLedger: request.ignoresLedger)
+                placed, from: log, cursor, replay: tally, isForced: request.isForced)
             state.withLock { $0.readItems += batch.itemCount }
             try check()
             let isFull =

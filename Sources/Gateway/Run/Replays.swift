@@ -24,7 +24,7 @@ final class Replays: Sendable {
     ///
     /// - Throws: why it can't, in words.
     func start(
-        _ exporter: String, logs: [(log: DurableLog, base: UInt64)], delivery: Delivery,
+        _ exporter: String, logs: [(log: DurableLog, cursor: LogCursor)], delivery: Delivery,
         _ request: Replay.Request
     ) throws(ControlError) -> Replay {
         try state.withLock { state throws(ControlError) in

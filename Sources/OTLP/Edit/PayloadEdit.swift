@@ -24,16 +24,18 @@ public struct PayloadEdit: Sendable {
     private var changes: [Change] = []
     private var replacements: [UInt8] = []
     private var removedItems: [Int] = []
+    private var removesItemless = false
 
     public init() {}
 
-    public var isEmpty: Bool { changes.isEmpty && removedItems.isEmpty }
+    public var isEmpty: Bool { changes.isEmpty && removedItems.isEmpty && !removesItemless }
     public var removedItemCount: Int { removedItems.count }
 
     public mutating func removeAll() {
         changes.removeAll(keepingCapacity: true)
         replacements.removeAll(keepingCapacity: true)
         removedItems.removeAll(keepingCapacity: true)
+        removesItemless = false
     }
 
     /// Replaces `range` by whole, well-formed fields. Ranges of one edit must not overlap;
@@ -63,11 +65,23 @@ public struct PayloadEdit: Sendable {
         removedItems.append(item)
     }
 
+    /// Removes all items but those, and what encloses none of them: metrics, scopes and resources
+    /// that never had an item as well. So the parts of a payload share nothing but what encloses
+    /// items on both sides. The call stands for all `removeItem` of one edit.
+    ///
+    /// - Parameter itemCount: of the whole payload.
+    public mutating func keepOnly(_ items: Range<Int>, of itemCount: Int) {
+        precondition(removedItems.isEmpty, "BUG: items are removed twice")
+        removedItems.append(contentsOf: 0..<items.lowerBound)
+        removedItems.append(contentsOf: items.upperBound..<itemCount)
+        removesItemless = true
+    }
+
     /// The payload with all changes made. `payload` and `index` belong together.
     public func apply(to payload: [UInt8], index: TelemetryIndex) -> [UInt8] {
         let bytes = payload.rawSpan
         var splices = Splices(index: index)
-        splices.remove(removedItems)
+        splices.remove(removedItems, removesItemless)
         for change in changes.sorted(by: { $0.range.start < $1.range.start }) {
             splices.add(change.range, change.replacement, inside: change.target)
         }
@@ -102,12 +116,12 @@ private struct Splices {
         isItemRemoved = []
     }
 
-    mutating func remove(_ items: [Int]) {
-        guard !items.isEmpty else { return }
+    mutating func remove(_ items: [Int], _ removesItemless: Bool) {
+        guard !items.isEmpty || removesItemless else { return }
         isItemRemoved = Array(repeating: false, count: index.items.count)
         for item in items { isItemRemoved[item] = true }
         func areAllRemoved(_ range: Range<Int>) -> Bool {
-            !range.isEmpty && range.allSatisfy { isItemRemoved[$0] }
+            range.isEmpty ? removesItemless : range.allSatisfy { isItemRemoved[$0] }
         }
         for resource in index.resources where areAllRemoved(resource.items) {
             isFrameRemoved[Int(resource.frame)] = true

@@ -8,6 +8,14 @@ extension SQLiteSchema {
     /// integers.
     static let tables = dictionaryTables + factTables
 
+    /// Version 2. Which records of which run of which log have their rows here, a row for each
+    /// unbroken range.
+    static let ledger = """
+        CREATE TABLE ingested (
+          exporter TEXT NOT NULL, log TEXT NOT NULL, epoch TEXT NOT NULL, first INTEGER NOT NULL,
+          last INTEGER NOT NULL, PRIMARY KEY (exporter, log, epoch, first)) WITHOUT ROWID;
+        """
+
     private static let dictionaryTables = """
         CREATE TABLE migration (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL);
 

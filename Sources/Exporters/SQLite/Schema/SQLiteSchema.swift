@@ -7,7 +7,7 @@ enum SQLiteSchema {
     static let applicationID: Int64 = 0x536C_6365
 
     /// Never edited once released: what a later version needs is appended.
-    static let migrations = [tables + views]
+    static let migrations = [tables + views, ledger]
 
     enum Failure: Error, CustomStringConvertible {
         case foreign

@@ -1,0 +1,56 @@
+import DurableLog
+public import Platform
+
+/// What keeps one bad record from stopping the good ones: where it is put aside, and how it is
+/// known after it has ended the process. Nothing of it is there where logs are in memory alone.
+public struct DeliverySafety: Sendable {
+    public var deadLetters: DeadLetters?
+    public var crashMark: CrashMark?
+    /// Records that were under way when an earlier process crashed.
+    public var suspects = SuspectList()
+
+    public init() {}
+
+    func verdict(on batch: QueuedBatch) -> SuspectList.Verdict {
+        guard !suspects.isEmpty, let record = batch.origin?.recordRange else { return .deliver }
+        return suspects.verdict(on: record)
+    }
+}
+
+extension BatchOrigin {
+    var recordRange: RecordRange {
+        let epoch = position.epoch.value
+        return RecordRange(
+            log: reader,
+            epoch: (
+                high: UInt64(truncatingIfNeeded: epoch >> 64),
+                low: UInt64(truncatingIfNeeded: epoch)
+            ),
+            first: position.number, last: position.number)
+    }
+
+    /// FNV-1a of the exporter's and the log's name: what one exporter cannot bear another may.
+    private var reader: UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        for byte in Array(cursorName.utf8) + [0] + Array(log.name.utf8) {
+            hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3
+        }
+        return hash
+    }
+}
+
+extension Lot {
+    /// The records of it that come from the first one's log and run.
+    var recordRange: RecordRange? {
+        guard let first = batches.first?.origin else { return nil }
+        var range = first.recordRange
+        for batch in batches.dropFirst() {
+            guard let record = batch.origin?.recordRange, record.log == range.log,
+                record.epochHigh == range.epochHigh, record.epochLow == range.epochLow
+            else { continue }
+            range.first = min(range.first, record.first)
+            range.last = max(range.last, record.last)
+        }
+        return range
+    }
+}
