@@ -30,7 +30,8 @@ enum Binding {
         var tries = 0
         while true {
             do throws(SystemError) {
-                return try bindAll(addresses, listenersEach: count, inherited: inherited, unixMode: unixMode)
+                return try bindAll(
+                    addresses, listenersEach: count, inherited: inherited, unixMode: unixMode)
             } catch {
                 tries += 1
                 let mayRetry = addresses.count > 1 && addresses[0].port == 0

@@ -44,7 +44,9 @@ let logCommand = Command(
         case ("verify", 1): return try LogView(directory).verify() ? .success : .failure
         case ("replay", 1): return try replay(arguments, ControlClient(dataDirectory: directory))
         case ("abandon", 2): try abandon(words[1], ControlClient(dataDirectory: directory))
-        default: throw UsageError("expected list, inspect PIPELINE, verify, replay or abandon EXPORTER")
+        default:
+            throw UsageError(
+                "expected list, inspect PIPELINE, verify, replay or abandon EXPORTER")
         }
         return .success
     } catch let error as UsageError {

@@ -65,7 +65,8 @@ struct LogView {
                 indent: 2)
             for segment in inspector.segments {
                 segments.append([
-                    segment.fileName, "\(segment.positions.lowerBound)..<\(segment.positions.upperBound)",
+                    segment.fileName,
+                    "\(segment.positions.lowerBound)..<\(segment.positions.upperBound)",
                     "\(segment.itemCount)", Figure.bytes(segment.bytes),
                     Figure.time(segment.firstReceivedAt), Figure.time(segment.lastReceivedAt),
                     segment.isSealed ? "sealed" : "open",

@@ -77,7 +77,9 @@ struct ControlQuery {
     subscript(name: String) -> String? { items.first { $0.name == name }?.value }
 
     func text(_ name: String) throws(ControlError) -> String {
-        guard let value = self[name] else { throw ControlError(.badRequest, "'\(name)' is missing") }
+        guard let value = self[name] else {
+            throw ControlError(.badRequest, "'\(name)' is missing")
+        }
         return value
     }
 
