@@ -86,7 +86,7 @@ private func replay(_ arguments: Arguments, _ client: ControlClient) throws -> E
     let (from, to) = (try time("--from"), try time("--to"))
     guard from < to else { throw UsageError("--from must be before --to") }
     let again = arguments.has("--again") ? "true" : "false"
-    var answer: ConfigurationNode
+    let answer: ConfigurationNode
     if let pipeline = arguments.value("--pipeline") {
         answer = try client.post(
             "/log/replay",
@@ -99,13 +99,21 @@ private func replay(_ arguments: Arguments, _ client: ControlClient) throws -> E
             "/log/replay",
             ["from": "\(from)", "to": "\(to)", "exporter": exporter, "again": again])
     }
+    return try finish(answer, client)
+}
+
+/// Waits until a replay is done, and tells what came of it.
+func finish(
+    _ started: ConfigurationNode, _ client: ControlClient
+) throws(CommandError) -> ExitCode {
+    var answer = started
     while answer.word("state") == "running" {
         pause(.milliseconds(100))
         answer = try client.get("/log/replay", ["replay": "\(answer.integer("replay"))"])
     }
     var counts = "\(answer.integer("items")) items read, \(answer.integer("exported")) exported"
     for (key, words) in [
-        ("dropped", "dropped"), ("set_aside", "set aside"), ("damaged", "damaged in the log"),
+        ("dropped", "dropped"), ("set_aside", "set aside"), ("damaged", "damaged"),
     ] where answer.integer(key) > 0 {
         counts += ", \(answer.integer(key)) \(words)"
     }

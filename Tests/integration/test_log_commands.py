@@ -11,6 +11,7 @@ import otlp
 from client import export
 from sink import OK, Answer
 from sluice import BINARY, configuration, run, wait_until
+from stored import Store
 
 RETRY = {"initial_interval": "20ms", "max_interval": "100ms"}
 
@@ -298,6 +299,31 @@ def test_replay_goes_through_many_records(processes):
     result = log(gateway, "replay", "--from", "1h ago", "--to", "now", "--exporter", "otlp_http")
     assert result.stdout == f"{exported} items read, {exported} exported\n"
     assert flow(gateway)["otlp_http"]["replayed"] == exported
+
+
+def test_replay_adds_to_sqlite_what_it_lacks_unless_told_to_add_all(processes):
+    settings = configuration({"sqlite": {"path": "store.db"}}, signals=["traces"])
+    gateway = processes.sluice(settings)
+    for number in range(3):
+        export(gateway, "traces", otlp.spans(2, name=f"request{number}"))
+    wait_until_exported(gateway, "sqlite", 6)
+    path = gateway.directory / "store.db"
+    replay = ["replay", "--from", "1h ago", "--to", "now", "--exporter", "sqlite"]
+    assert log(gateway, *replay).returncode == 0
+    store = Store(path)
+    assert store.count("traces") == 6
+    assert log(gateway, *replay, "--again").returncode == 0
+    assert store.count("traces") == 12
+    store.close()
+    gateway.stop()
+    # The store is lost, and the log still has what it had.
+    for each in path.parent.glob("store.db*"):
+        each.unlink()
+    second = processes.sluice(settings, directory=gateway.directory)
+    assert log(second, *replay).stdout == "6 items read, 6 exported\n"
+    store = Store(path)
+    assert store.count("traces") == 6
+    store.close()
 
 
 def test_a_replay_ends_with_the_gateway(processes):

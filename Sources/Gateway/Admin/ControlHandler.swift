@@ -27,7 +27,8 @@ final class ControlHandler: HTTPHandler {
         let isRead = head.method == .get
         switch head.path {
         case "/flow" where isRead, "/log/replay" where isRead || head.method == .post,
-            "/log/abandon" where head.method == .post:
+            "/log/abandon" where head.method == .post,
+            "/dead-letters/resend" where head.method == .post:
             return .accept(bodyBytesMax: 0)
         default:
             let reason = "this version of the gateway does not know this command"
@@ -49,6 +50,8 @@ final class ControlHandler: HTTPHandler {
         switch (head.path, head.method) {
         case ("/flow", _): return gateway.flow.json
         case ("/log/abandon", _): return try gateway.abandon(try items.text("exporter"))
+        case ("/dead-letters/resend", _):
+            return try gateway.resend(to: try items.text("exporter")).json
         case ("/log/replay", .get):
             guard let replay = gateway.replays[try items.integer("replay")] else {
                 throw ControlError(.notFound, "no such replay")

@@ -2,6 +2,7 @@ import DurableLog
 import HTTP
 import OTLP
 import Pipeline
+import Platform
 import Telemetry
 
 extension Gateway {
@@ -50,11 +51,28 @@ extension Gateway {
                     .notFound, "exporter '\(exporter)' has nothing of a pipeline '\(pipeline)'")
             }
         }
-        let replay = try replays.start(
-            exporter, logs: logs, delivery: delivery, request)
+        let replay = try replays.start(.logs(logs, request), to: exporter, delivery)
         log.info(
             "a time range is sent again", LogField("exporter", exporter),
             LogField("replay", replay.number))
+        return replay
+    }
+
+    /// Sends what was set aside of an exporter to it again.
+    func resend(to exporter: String) throws(ControlError) -> Replay {
+        guard let delivery = delivery(of: exporter), let letters = data.safety.deadLetters else {
+            throw ControlError(.notFound, "no exporter '\(exporter)' is running")
+        }
+        let files: [DeadLetterFile]
+        do throws(SystemError) {
+            files = try letters.files(of: exporter)
+        } catch {
+            throw ControlError(.internalServerError, "dead-letter/: \(error)")
+        }
+        let replay = try replays.start(.deadLetters(letters, files), to: exporter, delivery)
+        log.info(
+            "dead letters are sent again", LogField("exporter", exporter),
+            LogField("files", files.count))
         return replay
     }
 }

@@ -24,8 +24,7 @@ final class Replays: Sendable {
     ///
     /// - Throws: why it can't, in words.
     func start(
-        _ exporter: String, logs: [(log: DurableLog, cursor: LogCursor)], delivery: Delivery,
-        _ request: Replay.Request
+        _ source: Replay.Source, to exporter: String, _ delivery: Delivery
     ) throws(ControlError) -> Replay {
         try state.withLock { state throws(ControlError) in
             guard !state.isStopped else {
@@ -35,8 +34,7 @@ final class Replays: Sendable {
             else { throw ControlError(.conflict, "exporter '\(exporter)' has a replay already") }
             state.lastNumber += 1
             let replay = Replay(
-                number: state.lastNumber, exporter: exporter, logs: logs, delivery: delivery,
-                request)
+                number: state.lastNumber, exporter: exporter, source, delivery)
             do throws(SystemError) {
                 try replay.start()
             } catch {
