@@ -102,7 +102,8 @@ let package = Package(
         library(
             "Gateway",
             uses: [
-                "Bytes", "OTLP", "Platform", "Configuration", "Telemetry", "Compression", "DurableLog",
+                "Bytes", "OTLP", "Platform", "Configuration", "Telemetry", "Compression",
+                "DurableLog",
                 "HTTP", "EventLoop", "HTTPServer", "HTTPClient", "Pipeline", "Receivers",
                 "Processors", "Exporters",
             ]),

@@ -10,7 +10,7 @@ public struct CRC32C: Sendable {
     public var value: UInt32 { ~register }
 
     public mutating func update(_ bytes: RawSpan) {
-        // SAFETY: the C function reads `count` bytes from the span's start, which outlives the call.
+        // SAFETY: the C function reads `count` bytes from the span's start, which outlives it.
         register = unsafe bytes.withUnsafeBytes { bytes in
             guard let start = bytes.baseAddress else { return register }
             guard Self.isInHardware else { return unsafe Self.slow(register, bytes) }

@@ -23,9 +23,14 @@ struct CursorFile: Equatable {
             text += "exported \(totals.exported) dropped \(totals.dropped) "
             text += "set-aside \(totals.setAside) skipped \(totals.skipped) lost \(totals.lost)\n"
         }
+        let checksum = Self.checksum(of: Array(text.utf8))
+        return Array("\(text)end \(String(checksum, radix: 16))\n".utf8)
+    }
+
+    static func checksum(of bytes: [UInt8]) -> UInt32 {
         var checksum = CRC32C()
-        checksum.update(Array(text.utf8))
-        return Array("\(text)end \(String(checksum.value, radix: 16))\n".utf8)
+        checksum.update(bytes)
+        return checksum.value
     }
 
     init() {}
@@ -39,9 +44,8 @@ struct CursorFile: Equatable {
     init(decoding bytes: [UInt8]) throws(Fault) {
         var lines = bytes.split(separator: UInt8(ascii: "\n"))
         guard lines.count >= 2, let end = lines.popLast() else { throw .damaged }
-        var checksum = CRC32C()
-        for line in lines { checksum.update(Array(line) + [UInt8(ascii: "\n")]) }
-        guard end.elementsEqual("end \(String(checksum.value, radix: 16))".utf8)
+        let checksum = Self.checksum(of: Array(lines.flatMap { $0 + [UInt8(ascii: "\n")] }))
+        guard end.elementsEqual("end \(String(checksum, radix: 16))".utf8)
         else { throw .damaged }
         let title = String(decoding: lines[0], as: UTF8.self).split(separator: " ")
         guard title.count == 2, title[0] == "sluice-cursors", let version = Int(title[1])

@@ -7,6 +7,8 @@ struct Committer: ~Copyable {
     var writer: SegmentWriter?
     var lastNumber: UInt64
     var compressor: Compressor?
+    /// Written since the disk's free space was last looked at.
+    var bytesSinceLook = 0
 
     init(lastNumber: UInt64, compresses: Bool) {
         writer = nil
@@ -27,6 +29,7 @@ extension DurableLog {
     func commit(_ batch: [Pending]) {
         let bytes = batch.reduce(0) { $0 + $1.record.bytesOnDisk }
         if batch.isEmpty || state.withLock({ $0.wantsRoom }) { makeRoom() }
+        if committer.withLock({ $0.bytesSinceLook >= lookBytes }) { checkDisk() }
         let records = batch.map(\.record)
         // What the state says of the segment that is written is as of the same moment.
         let (isWritten, cursors) = committer.withLock { committer in
@@ -92,10 +95,16 @@ extension DurableLog {
             throw error
         }
         counters.commits.add(1, ordering: .relaxed)
-        counters.writtenBytes.add(writer.segment.bytes - durable.bytes, ordering: .relaxed)
+        let bytes = writer.segment.bytes - durable.bytes
+        counters.writtenBytes.add(bytes, ordering: .relaxed)
+        committer.bytesSinceLook += bytes
         if isFull { committer.writer = nil }
         return writer.segment
     }
+
+    /// So much may be written before the free space is looked at again: within the second between
+    /// two rounds of maintenance a fast disk takes more than the reserve.
+    private var lookBytes: Int { max(1 << 20, min(settings.diskReserveBytes / 4, 16 << 20)) }
 
     private func begin(_ committer: inout Committer) throws(SystemError) -> SegmentWriter {
         let (end, items) = state.withLock { ($0.end, $0.itemsEnd) }

@@ -248,7 +248,7 @@ extension DurableLog.State {
         if excess < 0, place.base >= end { place.totals.lost -= excess }
     }
 
-    private func position(before number: UInt64) -> LogPosition {
+    func position(before number: UInt64) -> LogPosition {
         let epoch = segments.last { $0.header.firstPosition < number }?.header.epoch
         return LogPosition(epoch: epoch ?? LogEpoch(0), number: number - 1)
     }

@@ -5,13 +5,17 @@ import Synchronization
 extension DurableLog {
     enum Found {
         case none
+        /// Nothing yet; so many items are before the end.
+        case end(LogPosition, itemsBefore: UInt64)
         case inMemory([PlacedRecord])
         case inSegment(Segment)
     }
 
     func records(from number: UInt64, bytesMax: Int) -> Found {
         state.withLock { state in
-            guard number < state.end else { return .none }
+            guard number < state.end else {
+                return .end(state.position(before: state.end), itemsBefore: state.itemsEnd)
+            }
             guard let first = state.recent.first, first.position.number <= number else {
                 // The last one at the latest ends where the log does.
                 let segment = state.segments.first { $0.endPosition > number }

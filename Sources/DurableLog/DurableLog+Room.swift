@@ -111,7 +111,8 @@ extension DurableLog {
         if freed > 0 { try? storage.synchronizeDirectory(directory) }
     }
 
-    private func checkDisk() {
+    func checkDisk() {
+        committer.withLock { $0.bytesSinceLook = 0 }
         do throws(SystemError) {
             var free = try storage.freeBytes(directory)
             if free < settings.diskReserveBytes {

@@ -85,6 +85,7 @@ public final class DurableLog: Sendable {
             let recovery = try Recovery(directory, in: storage, repairs: true)
             let cursors = try Self.readCursors(directory, storage, onEvent)
             recovery.events.forEach(onEvent)
+            counters.damagedBytes.add(recovery.damagedBytes, ordering: .relaxed)
             state = Self.state(recovery.segments, cursors)
             lastNumber = recovery.lastNumber
             savedCursors.withLock { [orphans = state.orphans] in $0.file.cursors = orphans }
@@ -239,6 +240,8 @@ public final class DurableLog: Sendable {
         thread.withLock { $0 }?.join()
         committer.withLock { $0.close() }
         saveCursors()
+        // They refer to the log, and the log to them.
+        state.withLock { $0.cursors = [] }
     }
 
     /// What has gathered; waits until there is something. Nil when the log is closed.

@@ -103,6 +103,10 @@ public final class LogCursor: Sendable {
                 var records: [PlacedRecord] = []
                 switch log.records(from: reading.next, bytesMax: bytesMax) {
                 case .none: return []
+                case .end(let last, let items):
+                    // What is damaged may be the last that there is.
+                    pass(to: last.number + 1, of: last.epoch, itemsBefore: items, &reading)
+                    return []
                 case .inMemory(let found):
                     reading.reader = nil
                     records = found

@@ -14,9 +14,12 @@ struct Recovery {
     private(set) var events: [LogEvent] = []
     /// The highest number of any segment file, readable or not.
     private(set) var lastNumber: UInt64 = 0
+    /// Of files that are no segments, and at the least of records that are missing.
+    private(set) var damagedBytes = 0
 
     private struct Unreadable {
         var path: String
+        var bytes: Int
         var isEmpty = false
     }
 
@@ -67,7 +70,8 @@ struct Recovery {
         }
         guard let header = try header(path, start, end), header.number == number else {
             let isEmpty = start.count == size && start.allSatisfy { $0 == 0 }
-            return unreadable.append(Unreadable(path: path, isEmpty: isEmpty))
+            return unreadable.append(
+                Unreadable(path: path, bytes: max(0, size), isEmpty: isEmpty))
         }
         var segment = Segment(header: header, path: path)
         segment.bytes = size
@@ -185,7 +189,19 @@ struct Recovery {
                 try storage.synchronizeDirectory(directory)
             } catch {}
         }
+        damagedBytes += file.bytes
         events.append(.unreadable(segment: file.path, movedTo: target))
+    }
+
+    /// Records that were in a segment's file once, or in one that is gone.
+    private mutating func noteMissing(before number: UInt64, behind segment: Segment) {
+        guard number > segment.endPosition else { return }
+        // Nobody knows how large they were.
+        let bytes = Int(clamping: number - segment.endPosition) * LogFormat.recordHeaderBytes
+        damagedBytes += bytes
+        events.append(
+            .damaged(
+                segment: segment.path, offset: segment.dataEnd, bytes: bytes, savedTo: nil))
     }
 
     /// Sees to it that each segment begins where the one before ends, or behind.
@@ -202,12 +218,13 @@ struct Recovery {
                 guard last.header.epoch == next.epoch,
                     last.header.firstPosition <= next.firstPosition
                 else {
-                    unreadable.append(Unreadable(path: segment.path))
+                    unreadable.append(Unreadable(path: segment.path, bytes: segment.bytes))
                     continue
                 }
                 ordered[ordered.count - 1].endPosition = next.firstPosition
             }
             if let last = ordered.last {
+                noteMissing(before: next.firstPosition, behind: last)
                 let most = next.itemsBefore - min(next.itemsBefore, last.header.itemsBefore)
                 ordered[ordered.count - 1].itemCount = min(last.itemCount, Int(clamping: most))
             }

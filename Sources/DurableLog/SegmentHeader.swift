@@ -39,10 +39,15 @@ struct SegmentHeader: Equatable {
         bytes.appendInteger(UInt16(nameBytes.count))
         bytes += nameBytes
         bytes += [UInt8](repeating: 0, count: LogFormat.nameBytesMax - nameBytes.count)
-        var checksum = CRC32C()
-        checksum.update(bytes)
-        bytes.appendInteger(checksum.value)
+        bytes.appendInteger(Self.checksum(of: bytes.rawSpan))
         return bytes
+    }
+
+    /// Of all that stands before the checksum.
+    static func checksum(of bytes: RawSpan) -> UInt32 {
+        var checksum = CRC32C()
+        checksum.update(bytes.extracting(0..<LogFormat.segmentHeaderBytes - 4))
+        return checksum.value
     }
 }
 
@@ -51,9 +56,9 @@ extension SegmentHeader {
         guard bytes.byteCount >= LogFormat.segmentHeaderBytes,
             bytes.littleEndian64(at: 0) == LogFormat.segmentMagic
         else { throw .damaged }
-        var checksum = CRC32C()
-        checksum.update(bytes.extracting(0..<LogFormat.segmentHeaderBytes - 4))
-        guard checksum.value == bytes.littleEndian32(at: LogFormat.segmentHeaderBytes - 4)
+        guard
+            Self.checksum(of: bytes)
+                == bytes.littleEndian32(at: LogFormat.segmentHeaderBytes - 4)
         else { throw .damaged }
         // Looked at last: a version whose bytes are damaged must not stop the start.
         let version = UInt16(truncatingIfNeeded: bytes.littleEndian32(at: 8))

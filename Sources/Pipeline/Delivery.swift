@@ -19,8 +19,8 @@ public final class Delivery: Sendable {
 
     private enum Phase {
         case delivering
-        /// Nothing comes after what the queue holds, and there is a deadline: pauses are short. What
-        /// is on the disk is left there at its first failure.
+        /// Nothing comes after what the queue holds, and there is a deadline: pauses are short.
+        /// What is on the disk is left there at its first failure.
         case draining
         /// What is not delivered now is left where it is; what is in memory alone is lost.
         case aborted
@@ -42,10 +42,10 @@ public final class Delivery: Sendable {
     public let metrics: ExporterMetrics
     private let exporter: any Exporter
     public let settings: DeliverySettings
-    private let environment: ComponentEnvironment
-    private let dropped: MetricFamily<Counter>
-    private let setAside: MetricFamily<Counter>
-    private let safety: DeliverySafety
+    let environment: ComponentEnvironment
+    let dropped: MetricFamily<Counter>
+    let setAside: MetricFamily<Counter>
+    let safety: DeliverySafety
     private let state = Monitor(State())
     private let threads = Monitor([Thread]())
 
@@ -99,9 +99,9 @@ public final class Delivery: Sendable {
     /// A process that ends should do so soon; what a log on disk holds can wait.
     private static let durableDrainMax = Duration.seconds(2)
 
-    /// Delivers what the logs have for an exporter that is gone from the configuration, however long
-    /// it takes, unless ``drain(until:)`` or ``leave(within:)`` ends it. What is left then keeps its
-    /// place in the logs.
+    /// Delivers what the logs have for an exporter that is gone from the configuration, however
+    /// long it takes, unless ``drain(until:)`` or ``leave(within:)`` ends it. What is left then
+    /// keeps its place in the logs.
     public func finish() {
         queue.close()
         _ = state.wait { $0.consumersRunning == 0 ? true : nil }
@@ -198,7 +198,7 @@ public final class Delivery: Sendable {
     }
 
     /// What came of a lot, its retries included.
-    private enum Result {
+    enum Result {
         case accepted(rejectedItemCount: Int, message: String?)
         case rejected(because: String)
         case givenUp(cause: StaticString, because: String)
@@ -206,7 +206,7 @@ public final class Delivery: Sendable {
         case left
     }
 
-    private func attempt(_ lot: Lot, _ slot: borrowing CrashSlot) -> Result {
+    func attempt(_ lot: Lot, _ slot: borrowing CrashSlot) -> Result {
         let started = environment.clock.now
         var backoff = Backoff(settings.retry)
         var random = SystemRandomNumberGenerator()
@@ -236,123 +236,9 @@ public final class Delivery: Sendable {
         }
     }
 
-    /// Finds the items of a rejected batch that the destination will not take, delivers the others,
-    /// and gives those up.
-    private func narrow(
-        _ batch: QueuedBatch, rejectedBecause reason: String, _ slot: borrowing CrashSlot
-    ) {
-        guard batch.itemCount > 1, let indexed = batch.indexed() else {
-            return giveUp(batch, "rejected", reason)
-        }
-        var narrowing = Narrowing(indexed, rejectedBecause: reason)
-        var totals = CursorTotals()
-        while let piece = narrowing.next() {
-            let part = batch.part(piece.payload, itemCount: piece.itemCount)
-            switch attempt(Lot([part]), slot) {
-            case .accepted(let rejectedItemCount, _):
-                narrowing.accepted()
-                totals.exported += piece.itemCount - rejectedItemCount
-                totals.dropped += rejectedItemCount
-            case .rejected(let reason), .givenUp(_, let reason):
-                narrowing.rejected(because: reason)
-            case .left: return abandon(Lot([batch]))
-            }
-        }
-        let letters = narrowing.rejectedPieces.map { rejected in
-            letter(
-                batch.part(rejected.piece.payload, itemCount: rejected.piece.itemCount),
-                rejected.reason, items: Array(rejected.piece.items))
-        }
-        let count = letters.reduce(0) { $0 + $1.itemCount }
-        if count > 0 {
-            guard let setAside = putAside(letters, "rejected", batch.signal) else {
-                return abandon(Lot([batch]))
-            }
-            totals = totals + setAside
-        }
-        metrics.sent[batch.signal].add(totals.exported)
-        batch.settle(as: totals)
-    }
-
-    /// Takes a batch out of the way that will not be delivered.
-    private func giveUp(
-        _ batch: QueuedBatch, _ cause: StaticString, _ reason: String, isOpaque: Bool = false
-    ) {
-        var letter = letter(batch, reason, items: Array(0..<batch.itemCount))
-        letter.isOpaque = isOpaque
-        guard let totals = putAside([letter], cause, batch.signal) else {
-            return abandon(Lot([batch]))
-        }
-        batch.settle(as: totals)
-    }
-
-    private func letter(_ batch: QueuedBatch, _ reason: String, items: [Int]) -> DeadLetter {
-        var position = batch.letter?.position
-        // Of the items of the letter: those that are left of the record's.
-        if let known = position?.items, known.count > items.last ?? 0 {
-            position?.items = items.map { known[$0] }
-        }
-        if let record = batch.origin?.recordRange {
-            position = DeadLetter.Position(
-                epoch: (high: record.epochHigh, low: record.epochLow), number: record.first,
-                items: items)
-        }
-        return DeadLetter(
-            exporter: id, pipeline: batch.origin?.log.name ?? batch.letter?.pipeline ?? "",
-            signal: batch.signal, reason: reason, itemCount: items.count, position: position, payload: batch.payload)
-    }
-
-    /// Puts letters aside, durably, and counts them; where that is not to be had, drops them. Waits
-    /// for room, so that the exporter stops rather than lose anything.
-    ///
-    /// - Returns: nil when the time was over before there was room.
-    private func putAside(
-        _ letters: [DeadLetter], _ cause: StaticString, _ signal: Signal
-    ) -> CursorTotals? {
-        let count = letters.reduce(0) { $0 + $1.itemCount }
-        let reason = letters.first?.reason ?? ""
-        note(reason, isFailing: false)
-        metrics.sendFailed[signal].add(count)
-        guard let deadLetters = safety.deadLetters else {
-            dropped.with(id, signal.name, cause.description).add(count)
-            environment.log.rateLimited.error(
-                "items dropped", LogField("cause", cause.description), LogField("reason", reason),
-                LogField("items", count))
-            return CursorTotals(dropped: count)
-        }
-        while true {
-            do throws(DeadLetters.Failure) {
-                try deadLetters.setAside(letters)
-                break
-            } catch {
-                let text =
-                    switch error {
-                    case .full(let bytesMax):
-                        "dead-letter/ has reached service.log.dead_letters_max_size, \(bytesMax) "
-                            + "bytes; send its letters again or remove files"
-                    case .system(let error): "dead-letter/: \(error)"
-                    }
-                note(text, isFailing: true)
-                environment.log.rateLimited.error(
-                    "items cannot be set aside, the exporter waits", LogField("reason", text),
-                    LogField("items", count))
-                if mustLeave() { return nil }
-                wait(Self.deadLettersPause)
-                if mustLeave() { return nil }
-            }
-        }
-        setAside.with(id, signal.name, cause.description).add(count)
-        environment.log.rateLimited.error(
-            "items set aside in dead-letter/", LogField("cause", cause.description),
-            LogField("reason", reason), LogField("items", count))
-        return CursorTotals(setAside: count)
-    }
-
-    private static let deadLettersPause = Duration.seconds(1)
-
     /// Whether what has failed is left where it is: there is no time any more, or it is on the disk
     /// and the process is about to end.
-    private func mustLeave() -> Bool {
+    func mustLeave() -> Bool {
         switch state.withLock({ $0.phase }) {
         case .delivering: false
         case .draining: queue.isDurable
@@ -362,7 +248,7 @@ public final class Delivery: Sendable {
 
     /// A pause before the next attempt. The begin of another phase ends it: the destination may be
     /// back, and there is no time to lose. From then on pauses are short.
-    private func wait(_ pause: Duration) {
+    func wait(_ pause: Duration) {
         let started = Instant.now
         let phase = state.withLock { $0.phase }
         let length = phase == .delivering ? pause : min(pause, Self.drainPauseMax)
@@ -401,7 +287,7 @@ public final class Delivery: Sendable {
     }
 
     /// Leaves a lot unsettled: its logs have it again for whoever comes next.
-    private func abandon(_ lot: Lot) {
+    func abandon(_ lot: Lot) {
         let isLost = state.withLock { state in
             if state.phase == .draining { state.phase = .aborted }
             guard state.phase != .leaving, !queue.isDurable else { return false }
@@ -415,7 +301,7 @@ public final class Delivery: Sendable {
         }
     }
 
-    private func note(_ reason: String, isFailing: Bool) {
+    func note(_ reason: String, isFailing: Bool) {
         let now = environment.clock.unixNanoseconds
         state.withLock { state in
             state.isFailing = isFailing

@@ -3,7 +3,8 @@ public import OTLP
 import Platform
 import Synchronization
 
-/// What waits for one exporter: its cursors in the logs of all pipelines that name it, as one queue.
+/// What waits for one exporter: its cursors in the logs of all pipelines that name it, as one
+/// queue.
 ///
 /// The logs keep the data; the queue decides which of it goes out next, and counts what is not yet
 /// done with.

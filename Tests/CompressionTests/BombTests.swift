@@ -91,10 +91,11 @@ private struct Budget {
 
     /// What measuring would refuse, and decoding does not: a Zstandard window of 192 MiB, and a
     /// length code that DEFLATE reserves, which libdeflate reads and zlib doesn't.
-    @Test(arguments: [
-        ([0x28, 0xB5, 0x2F, 0xFD, 0, 0x8C, 0x0B, 0x0B, 0, 0x04], .zstd),
-        ([0xB3, 0x3A, 0xB2, 0x2F, 0xFD, 0xFB, 0x18, 0x10, 0x0B, 0x04, 0x18], .deflate),
-    ] as [([UInt8], ContentEncoding)])
+    @Test(
+        arguments: [
+            ([0x28, 0xB5, 0x2F, 0xFD, 0, 0x8C, 0x0B, 0x0B, 0, 0x04], .zstd),
+            ([0xB3, 0x3A, 0xB2, 0x2F, 0xFD, 0xFB, 0x18, 0x10, 0x0B, 0x04, 0x18], .deflate),
+        ] as [([UInt8], ContentEncoding)])
     func `A small body is too large or read, whatever the limit`(
         body: [UInt8], encoding: ContentEncoding
     ) throws {
