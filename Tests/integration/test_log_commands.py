@@ -351,12 +351,29 @@ def test_replay_says_what_is_not_there(processes, arguments, reason):
     assert result.returncode == 1 and reason in result.stderr
 
 
+@pytest.mark.parametrize("start, end, count", [
+    ("1970-01-01T02:00:00+02:00", "now", 3), ("2026-02-28T23:59:59.5-11:30", "now", 3),
+    ("0", "2100-02-28T00:00:00z", 3), ("0", "1970-03-01T00:00:00Z", 0),
+    ("1s ago", "0s ago", 0), ("1h30m ago", "now", 3)])
+def test_replay_reads_times_as_people_write_them(processes, start, end, count):
+    gateway = processes.sluice(configuration({"nop": {}}, signals=["traces"]))
+    export(gateway, "traces", otlp.spans(3))
+    wait_until_exported(gateway, "nop", 3)
+    if start == "1s ago":
+        time.sleep(1.5)
+    result = log(gateway, "replay", "--from", start, "--to", end, "--exporter", "nop")
+    assert result.stdout == f"{count} items read, {count} exported\n", result.stderr
+
+
 @pytest.mark.parametrize("arguments", [
     [], ["nonsense"], ["inspect"], ["list", "extra"], ["abandon"], ["replay"],
     ["replay", "--from", "1h ago", "--to", "now"],
     ["replay", "--from", "now", "--to", "1h ago", "--exporter", "nop"],
     ["replay", "--from", "yesterday", "--to", "now", "--exporter", "nop"],
     ["replay", "--from", "2026-02-30T00:00:00Z", "--to", "now", "--exporter", "nop"],
+    ["replay", "--from", "2026-02-03T00:00:00", "--to", "now", "--exporter", "nop"],
+    ["replay", "--from", "2026-02-03", "--to", "now", "--exporter", "nop"],
+    ["replay", "--from", "-5m ago", "--to", "now", "--exporter", "nop"],
     ["inspect", "traces", "--from", "x"], ["inspect", "traces", "--count", "0"]])
 def test_log_refuses_wrong_usage(arguments):
     result = run("log", *arguments)
