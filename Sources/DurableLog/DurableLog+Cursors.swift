@@ -74,7 +74,8 @@ extension DurableLog {
 
     /// What the cursors' file says; nil where there is none, or none that can be read.
     static func readCursors(
-        _ directory: String, _ storage: any LogStorage, _ onEvent: (LogEvent) -> Void
+        _ directory: String, _ storage: any LogStorage, repairs: Bool = true,
+        _ onEvent: (LogEvent) -> Void
     ) throws(LogOpenError) -> CursorFile? {
         let path = cursorsPath(directory)
         var reason = "\(path) is damaged"
@@ -90,7 +91,7 @@ extension DurableLog {
             reason = "\(path): \(error)"
         } catch {}
         // It would be replaced soon, and somebody may want to look at it.
-        try? storage.rename(path, to: path + ".unreadable")
+        if repairs { try? storage.rename(path, to: path + ".unreadable") }
         onEvent(.cursorsUnreadable(reason))
         return nil
     }

@@ -17,9 +17,11 @@ extension DurableLog {
             return sum + (isFree ? segment.bytes : 0)
         }
         guard used - free > settings.bytesMax else { return nil }
+        let orphan = state.orphans.min { $0.value.after.number < $1.value.after.number }
+        let isOrphan = state.orphanBase < blocking?.place.base ?? .max
         return .full(
             bytesMax: settings.bytesMax,
-            cursor: blocking?.name ?? state.orphans.keys.sorted().first ?? "")
+            cursor: (isOrphan ? orphan?.key : blocking?.name) ?? "")
     }
 
     /// Deletes what every cursor has passed, and has cursors that may be skipped skip, until the

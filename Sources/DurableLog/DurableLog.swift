@@ -200,11 +200,20 @@ public final class DurableLog: Sendable {
     func cursorMoved() {
         guard settings.durability == .memory else { return }
         state.withLock { state in
-            let base = state.cursors.map(\.place.base).min() ?? state.end
+            let base = min(state.cursors.map(\.place.base).min() ?? state.end, state.orphanBase)
             while let first = state.recent.first, first.position.number < base {
                 _ = state.recent.popFirst()
                 state.recentBytes -= first.record.bytesOnDisk
             }
+        }
+    }
+
+    /// Why a record would be refused now; nil where it would be taken.
+    public var refusal: LogRefusal? {
+        state.withLock { state in
+            if state.isClosing { return .closed }
+            if let refusal = state.refusal { return refusal }
+            return settings.durability == .memory ? nil : room(for: 1, &state)
         }
     }
 

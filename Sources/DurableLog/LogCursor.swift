@@ -39,12 +39,21 @@ public final class LogCursor: Sendable {
                 pending.bytes = max(0, pending.bytes - first.payloadBytes)
                 let base = max(place.base, first.position.number + 1)
                 pending.records -= Int(base - place.base)
+                if pending.records <= 0 { pending.bytes = 0 }
                 place.base = base
                 place.after = first.position
                 place.totals = place.totals + totals
                 hasMoved = true
             }
             return hasMoved
+        }
+
+        /// There were more items than the log knows of: a place that a start could not read can be
+        /// read again. The cursor has begun by so many earlier.
+        mutating func correct(surplus items: Int) {
+            itemsOut &-= UInt64(items)
+            place.itemsBefore &-= UInt64(items)
+            pending.items += items
         }
     }
 
@@ -98,7 +107,7 @@ public final class LogCursor: Sendable {
     /// them. Reads from the disk what is no longer in memory, so it may block.
     public func read(bytesMax: Int) throws(SystemError) -> [PlacedRecord] {
         try reading.withLock { reading throws(SystemError) in
-            while true {
+            while progress.withLock({ $0.out.count }) < Self.outMax {
                 reading.next = max(reading.next, place.base)
                 var records: [PlacedRecord] = []
                 switch log.records(from: reading.next, bytesMax: bytesMax) {
@@ -120,8 +129,13 @@ public final class LogCursor: Sendable {
                 records = handOut(records)
                 if !records.isEmpty { return records }
             }
+            return []
         }
     }
+
+    /// Handed out and not settled, with those behind them. Where one destination holds up a record
+    /// for long, this bounds what is remembered, and repeated after the next start.
+    private static let outMax = 16_384
 
     private func read(
         _ segment: Segment, _ reading: inout Reading, _ bytesMax: Int
@@ -199,7 +213,9 @@ public final class LogCursor: Sendable {
         let isHole = number > reading.next
         reading.next = max(reading.next, number)
         let hasMoved = progress.withLock { progress in
-            let lost = max(0, Int(truncatingIfNeeded: itemsBefore &- progress.itemsOut))
+            let missing = Int(truncatingIfNeeded: itemsBefore &- progress.itemsOut)
+            if missing < 0 { progress.correct(surplus: -missing) }
+            let lost = max(0, missing)
             guard isHole || lost > 0, number >= progress.place.base else { return false }
             progress.itemsOut &+= UInt64(lost)
             progress.out.append(
@@ -230,13 +246,16 @@ public final class LogCursor: Sendable {
 
     /// A record is done with. Says what became of its items, all of them.
     public func settle(_ position: LogPosition, as totals: CursorTotals) {
-        let hasMoved = progress.withLock { progress in
+        let (hasMoved, wasFull) = progress.withLock { progress in
             // The log may have skipped it meanwhile, and counted it.
-            guard position.number >= progress.place.base else { return false }
+            guard position.number >= progress.place.base else { return (false, false) }
+            let wasFull = progress.out.count >= Self.outMax
             progress.settled[position.number] = totals
-            return progress.advance()
+            return (progress.advance(), wasFull)
         }
-        if hasMoved { log.cursorMoved() }
+        guard hasMoved else { return }
+        log.cursorMoved()
+        if wasFull { onAdvance(1, 0) }
     }
 
     /// Gives up everything before `end`; `itemsAtEnd` is how many items the log has before it.

@@ -1,158 +1,198 @@
-import Bytes
-public import Platform
+import Platform
 
-/// Looks at a log's directory and changes nothing in it. The log may be in use: its end is what was
-/// there at the first look.
-public struct LogInspector {
+/// A look into a log's directory that changes nothing there. Of a log that is being written it sees
+/// what was there at the first look; its segments may go meanwhile.
+public struct LogInspector: Sendable {
     public struct SegmentSummary: Sendable {
-        public var fileName: String
+        public var number: UInt64
+        public var path: String
+        /// Of the log that wrote it; cut where it was very long.
+        public var logName: String
         public var epoch: LogEpoch
-        public var positions: Range<UInt64>
+        /// Of its records, those of damaged ones among them.
+        public var numbers: Range<UInt64>
+        /// Items in the log before it.
+        public var itemsBefore: UInt64
         public var itemCount: Int
+        /// Of the file, without a torn end.
         public var bytes: Int
-        /// Wall time, nanoseconds since 1970; zero where there is no record.
+        public var isSealed: Bool
+        /// Wall time, nanoseconds since 1970; 0 where there is no record.
+        public var createdAt: UInt64
         public var firstReceivedAt: UInt64
         public var lastReceivedAt: UInt64
-        /// Nothing more is written to it.
-        public var isSealed: Bool
     }
 
-    public struct Record: Sendable {
-        public var fileName: String
+    public struct CursorSummary: Sendable {
+        public var name: String
+        /// The last record that it is done with.
+        public var after: LogPosition
+        public var totals: CursorTotals
+        /// Items that it has before it.
+        public var pendingItems: Int
+    }
+
+    /// A record as its header tells it.
+    public struct RecordSummary: Sendable {
+        public var position: LogPosition
+        public var segment: UInt64
+        /// Of its header in the file.
         public var offset: Int
         public var bytesOnDisk: Int
         public var isCompressed: Bool
-        public var placed: PlacedRecord
+        /// 0 traces, 1 metrics, 2 logs.
+        public var signal: UInt8
+        public var itemCount: Int
+        /// Wall time, nanoseconds since 1970.
+        public var receivedAt: UInt64
+        public var attachmentBytes: Int
+        /// Uncompressed.
+        public var payloadBytes: Int
     }
 
-    /// Something that cannot be read.
-    public struct Fault: Sendable {
-        public var file: String
-        public var offset = 0
+    /// Bytes that are no record.
+    public struct Damage: Sendable, Equatable {
+        public var path: String
+        public var offset: Int
+        public var bytes: Int
+        /// Of the record that stood there, where its header can still be read.
+        public var number: UInt64?
+        public var itemCount: Int?
+    }
+
+    public enum Finding: Sendable {
+        /// With its content, where that was asked for.
+        case record(RecordSummary, LogRecord?)
+        case damage(Damage)
+    }
+
+    public struct Verification: Sendable {
+        public var recordCount = 0
+        public var itemCount = 0
+        /// Of the records, with their headers.
         public var bytes = 0
-        public var problem: String
+        public var damages: [Damage] = []
     }
 
     public let directory: String
-    /// The log's name, as its segments have it.
-    public let name: String?
+    /// In the order of their records.
     public let segments: [SegmentSummary]
+    /// By name. Empty where there is no file of cursors, or none that can be read.
+    public let cursors: [CursorSummary]
+    /// What became of all items, as far as the cursors' places were saved.
     public let accounts: LogAccounts
-    /// Bytes behind the last record, which were never acknowledged: the log was being written.
-    public let unfinishedBytes: Int
+    /// What a start would report: torn ends, files that are no segments, segments that are missing.
+    public let events: [LogEvent]
     private let found: [Segment]
-    private let faults: [Fault]
     private let storage: any LogStorage
 
-    /// - Throws: where the directory cannot be read, or a segment is of a newer version.
+    /// Reads the ends of sealed segments, and all of those that are not.
+    ///
+    /// - Throws: where the directory cannot be read, or has something of a newer version.
     public init(
         _ directory: String, storage: any LogStorage = DiskStorage()
     ) throws(LogOpenError) {
+        do throws(SystemError) {
+            _ = try storage.list(directory)
+        } catch {
+            throw LogOpenError("\(directory): \(error)")
+        }
+        let recovery = try Recovery(directory, in: storage, repairs: false)
+        var events = recovery.events
+        let file = try DurableLog.readCursors(directory, storage, repairs: false) {
+            events.append($0)
+        }
+        let state = DurableLog.state(recovery.segments, file)
         self.directory = directory
         self.storage = storage
-        let recovery = try Recovery(directory, in: storage, repairs: false)
+        self.events = events
+        accounts = state.accounts(sinceItem: 0)
         found = recovery.segments
-        name = found.last?.header.name
-        segments = found.map { SegmentSummary($0) }
-        var faults: [Fault] = []
-        var unfinishedBytes = 0
-        for event in recovery.events {
-            switch event {
-            case .tornEnd(_, let bytes): unfinishedBytes += bytes
-            case .unreadable(let path, _):
-                faults.append(Fault(file: path, problem: "is no segment"))
-            default: continue
-            }
+        segments = recovery.segments.map(SegmentSummary.init)
+        cursors = state.orphans.sorted { $0.key < $1.key }.map { name, saved in
+            CursorSummary(
+                name: name, after: saved.after, totals: saved.totals,
+                pendingItems: state.backlog(from: state.place(saved)).items)
         }
-        var cursors: CursorFile?
-        let cursorsPath = DurableLog.cursorsPath(directory)
-        do {
-            cursors = try CursorFile(
-                decoding: try storage.read(cursorsPath, bytesMax: CursorFile.bytesMax))
-        } catch let error as SystemError where error.isNotFound {
-        } catch CursorFile.Fault.damaged {
-            faults.append(Fault(file: cursorsPath, problem: "is damaged"))
-        } catch {
-            faults.append(Fault(file: cursorsPath, problem: "\(error)"))
-        }
-        accounts = DurableLog.state(found, cursors).accounts(sinceItem: 0)
-        self.faults = faults
-        self.unfinishedBytes = unfinishedBytes
     }
 
-    /// Calls `body` with the records from a position on, until it returns false.
-    public func forEachRecord(
-        from first: UInt64, _ body: (Record) -> Bool
-    ) throws(SystemError) {
-        for segment in found where segment.endPosition > first {
-            let positions = max(first, segment.header.firstPosition)..<segment.endPosition
+    /// Calls `body` with each record of `numbers`, and with the damage among them, in their order.
+    ///
+    /// - Parameter withContent: whether the records' content is handed over; it is checked anyhow.
+    public func forEachFinding(
+        in numbers: Range<UInt64> = 0..<UInt64.max, withContent: Bool = false,
+        _ body: (Finding) throws -> Void
+    ) throws {
+        for segment in found where segment.positions.overlaps(numbers) {
+            let wanted = numbers.clamped(to: segment.positions)
             let reader = try SegmentReader(segment, in: storage)
             reading: while true {
-                let start = reader.offset
-                switch try reader.next(before: segment.dataEnd, wanted: positions.contains) {
-                case .record(let header, let record?):
-                    let placed = PlacedRecord(
-                        position: LogPosition(
-                            epoch: segment.header.epoch, number: header.position),
-                        record: record)
-                    let wantsMore = body(
-                        Record(
-                            fileName: Segment.fileName(segment.header.number), offset: start,
-                            bytesOnDisk: header.bytesOnDisk,
-                            isCompressed: header.flags.contains(.zstd), placed: placed))
-                    if !wantsMore { return }
-                case .end: break reading
-                default: continue
-                }
-            }
-        }
-    }
-
-    /// Reads everything; what of it is damaged.
-    public func verify() -> [Fault] {
-        faults + found.flatMap(verify)
-    }
-
-    private func verify(_ segment: Segment) -> [Fault] {
-        var faults: [Fault] = []
-        var (items, damagedItems) = (0, 0)
-        do throws(SystemError) {
-            let reader = try SegmentReader(segment, in: storage)
-            reading: while true {
-                switch try reader.next(before: segment.dataEnd, wanted: { _ in true }) {
-                case .record(let header, _):
-                    if header.kind == .data { items += Int(header.itemCount) }
+                switch try reader.next(
+                    before: segment.dataEnd, wanted: { withContent && wanted.contains($0) })
+                {
+                case .record(let header, let record):
+                    guard header.kind == .data, wanted.contains(header.position) else { continue }
+                    try body(
+                        .record(RecordSummary(header, in: segment, end: reader.offset), record))
                 case .damaged(let range, let header):
-                    damagedItems += Int(header?.itemCount ?? 0)
-                    faults.append(
-                        Fault(
-                            file: segment.path, offset: range.lowerBound, bytes: range.count,
-                            problem: header == nil ? "no record" : "a record's content is damaged"))
+                    // Without a header nobody knows whether it is wanted.
+                    if let header, !wanted.contains(header.position) { continue }
+                    try body(
+                        .damage(
+                            Damage(
+                                path: segment.path, offset: range.lowerBound, bytes: range.count,
+                                number: header?.position,
+                                itemCount: header.map { Int($0.itemCount) })))
                 case .end: break reading
                 }
             }
-            let missing = segment.itemCount - items
-            if missing > 0, missing != damagedItems || faults.isEmpty {
-                faults.append(Fault(file: segment.path, problem: "\(missing) items are missing"))
-            }
-        } catch {
-            // Deleted since the first look: every cursor had passed it.
-            if error.isNotFound { return [] }
-            faults.append(Fault(file: segment.path, problem: "\(error)"))
         }
-        return faults
+    }
+
+    /// Reads everything and checks every checksum.
+    public func verify() throws -> Verification {
+        var verification = Verification()
+        try forEachFinding { finding in
+            switch finding {
+            case .record(let record, _):
+                verification.recordCount += 1
+                verification.itemCount += record.itemCount
+                verification.bytes += record.bytesOnDisk
+            case .damage(let damage): verification.damages.append(damage)
+            }
+        }
+        return verification
     }
 }
 
 extension LogInspector.SegmentSummary {
     fileprivate init(_ segment: Segment) {
-        fileName = Segment.fileName(segment.header.number)
+        number = segment.header.number
+        path = segment.path
+        logName = segment.header.name
         epoch = segment.header.epoch
-        positions = segment.positions
+        numbers = segment.positions
+        itemsBefore = segment.header.itemsBefore
         itemCount = segment.itemCount
         bytes = segment.bytes
+        isSealed = segment.isSealed
+        createdAt = segment.header.createdAt
         firstReceivedAt = segment.firstReceivedAt
         lastReceivedAt = segment.lastReceivedAt
-        isSealed = segment.bytes > segment.dataEnd
+    }
+}
+
+extension LogInspector.RecordSummary {
+    fileprivate init(_ header: RecordHeader, in segment: Segment, end: Int) {
+        position = LogPosition(epoch: segment.header.epoch, number: header.position)
+        self.segment = segment.header.number
+        offset = end - header.bytesOnDisk
+        bytesOnDisk = header.bytesOnDisk
+        isCompressed = header.flags.contains(.zstd)
+        signal = header.signal
+        itemCount = Int(header.itemCount)
+        receivedAt = header.receivedAt
+        attachmentBytes = Int(header.attachmentBytes)
+        payloadBytes = Int(header.contentBytes) - Int(header.attachmentBytes)
     }
 }

@@ -73,6 +73,12 @@ struct Recovery {
             return unreadable.append(
                 Unreadable(path: path, bytes: max(0, size), isEmpty: isEmpty))
         }
+        if (try? SegmentHeader(decoding: start.rawSpan)) == nil {
+            damagedBytes += LogFormat.segmentHeaderBytes
+            events.append(
+                .damaged(
+                    segment: path, offset: 0, bytes: LogFormat.segmentHeaderBytes, savedTo: nil))
+        }
         var segment = Segment(header: header, path: path)
         segment.bytes = size
         if !segment.read(seal: end.rawSpan, fileBytes: size) { unsealed.append(segments.count) }
@@ -174,6 +180,7 @@ struct Recovery {
             try file.write(segment.seal().rawSpan, at: segment.dataEnd)
             try file.synchronize()
             segment.bytes = segment.dataEnd + LogFormat.sealBytes
+            segment.isSealed = true
         } catch {}
     }
 

@@ -18,6 +18,7 @@ struct Segment: Sendable {
     /// Time since the machine's start, on the boot that the header names: no change of the wall
     /// clock makes a segment older than it is.
     var lastWritten: UInt64
+    var isSealed = false
 
     init(header: SegmentHeader, path: String) {
         self.header = header
@@ -100,6 +101,7 @@ struct Segment: Sendable {
         guard checksum.value == record.contentChecksum else { return false }
         dataEnd = offset
         self.bytes = fileBytes
+        isSealed = true
         endPosition = record.position
         itemCount = Int(truncatingIfNeeded: content.littleEndian64(at: 0))
         firstReceivedAt = content.littleEndian64(at: 16)

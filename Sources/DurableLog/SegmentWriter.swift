@@ -68,6 +68,7 @@ final class SegmentWriter {
     func seal() throws(SystemError) {
         try file.write(segment.seal().rawSpan, at: segment.dataEnd)
         segment.bytes = segment.dataEnd + LogFormat.sealBytes
+        segment.isSealed = true
     }
 
     /// Ends the segment where `durable`, an earlier state of it, ends. What was written behind it

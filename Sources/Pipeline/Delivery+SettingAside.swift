@@ -21,6 +21,8 @@ extension Delivery {
                 narrowing.accepted()
                 totals.exported += piece.itemCount - rejectedItemCount
                 totals.dropped += rejectedItemCount
+                dropped.with(id, batch.signal.name, "partial_success").add(rejectedItemCount)
+                metrics.sendFailed[batch.signal].add(rejectedItemCount)
             case .rejected(let reason), .givenUp(_, let reason):
                 narrowing.rejected(because: reason)
             case .left: return abandon(Lot([batch]))
@@ -38,7 +40,7 @@ extension Delivery {
             }
             totals = totals + setAside
         }
-        metrics.sent[batch.signal].add(totals.exported)
+        metrics.sent[batch.signal].add(totals.exported + totals.dropped)
         batch.settle(as: totals)
     }
 

@@ -65,13 +65,14 @@ public struct Pipeline: Sendable {
         }
         let size = BatchSize(items: record.itemCount, bytes: record.payload.count)
         for (index, exporter) in exporters.enumerated() {
-            guard exporter.queue.reserve(size) else {
-                for exporter in exporters[..<index] { exporter.queue.release(size) }
+            guard exporter.queue.reserve(size, in: log) else {
+                for exporter in exporters[..<index] { exporter.queue.release(size, in: log) }
                 log.cancel(bytes: record.bytesOnDisk)
                 exporter.metrics.enqueueFailed[signal].add(record.itemCount)
                 throw Refusal(
                     retryAfter: Self.retryAfterFull,
-                    reason: "the queue of exporter '\(exporter.id)' is full; send again later")
+                    reason: "the queue of exporter '\(exporter.id)' is full or just being removed; "
+                        + "send again later")
             }
         }
     }
@@ -82,7 +83,7 @@ public struct Pipeline: Sendable {
     /// Gives back what `reserve` has taken for a record.
     public func cancel(_ record: LogRecord) {
         let size = BatchSize(items: record.itemCount, bytes: record.payload.count)
-        for exporter in exporters { exporter.queue.release(size) }
+        for exporter in exporters { exporter.queue.release(size, in: log) }
         log.cancel(bytes: record.bytesOnDisk)
     }
 
@@ -98,10 +99,11 @@ public struct Pipeline: Sendable {
     ) {
         let exporters = exporters
         let flow = flow
+        let log = log
         let size = BatchSize(items: record.itemCount, bytes: record.payload.count)
         flow.beginAppending(record.itemCount)
         log.append(record) { isKept in
-            for exporter in exporters { exporter.queue.release(size) }
+            for exporter in exporters { exporter.queue.release(size, in: log) }
             flow.endAppending(record.itemCount, of: passage, isKept: isKept)
             whenKept(isKept)
         }

@@ -65,8 +65,8 @@ struct LogView {
                 indent: 2)
             for segment in inspector.segments {
                 segments.append([
-                    segment.fileName,
-                    "\(segment.positions.lowerBound)..<\(segment.positions.upperBound)",
+                    Self.fileName(segment.path),
+                    "\(segment.numbers.lowerBound)..<\(segment.numbers.upperBound)",
                     "\(segment.itemCount)", Figure.bytes(segment.bytes),
                     Figure.time(segment.firstReceivedAt), Figure.time(segment.lastReceivedAt),
                     segment.isSealed ? "sealed" : "open",
@@ -94,26 +94,33 @@ struct LogView {
         }
         var left = count
         var writer = OTLPJSON.Writer()
-        try log.inspector.forEachRecord(from: from) { record in
-            printOut(isJSON ? json(record, &writer) : Self.line(record))
-            left -= 1
-            return left > 0
+        for segment in log.inspector.segments where left > 0 && segment.numbers.upperBound > from {
+            // Records that are not wanted any more are read, but no further segment.
+            let numbers = max(from, segment.numbers.lowerBound)..<segment.numbers.upperBound
+            guard !numbers.isEmpty else { continue }
+            try log.inspector.forEachFinding(in: numbers, withContent: isJSON) { finding in
+                guard left > 0, case .record(let record, let content) = finding else { return }
+                left -= 1
+                printOut(content.map { json($0, &writer) } ?? Self.line(record, segment.path))
+            }
         }
     }
 
-    private static func line(_ record: LogInspector.Record) -> String {
-        let content = record.placed.record
-        let signal = Signal(rawValue: content.signal)
-        let noun = signal?.itemNoun ?? "items of signal \(content.signal)"
-        return "\(record.placed.position.number)  \(Figure.time(content.receivedAt))  "
-            + "\(content.itemCount) \(noun)  payload \(content.payload.count) B  "
-            + "attachment \(content.attachment.count) B  stored \(record.bytesOnDisk) B"
-            + (record.isCompressed ? " as zstd" : "")
-            + "  \(record.fileName):\(record.offset)  epoch \(record.placed.position.epoch)"
+    private static func fileName(_ path: String) -> String {
+        String(path.split(separator: "/").last ?? "")
     }
 
-    private func json(_ record: LogInspector.Record, _ writer: inout OTLPJSON.Writer) -> String {
-        let content = record.placed.record
+    private static func line(_ record: LogInspector.RecordSummary, _ path: String) -> String {
+        let noun =
+            Signal(rawValue: record.signal)?.itemNoun ?? "items of signal \(record.signal)"
+        return "\(record.position.number)  \(Figure.time(record.receivedAt))  "
+            + "\(record.itemCount) \(noun)  payload \(record.payloadBytes) B  "
+            + "attachment \(record.attachmentBytes) B  stored \(record.bytesOnDisk) B"
+            + (record.isCompressed ? " as zstd" : "")
+            + "  \(fileName(path)):\(record.offset)  epoch \(record.position.epoch)"
+    }
+
+    private func json(_ content: LogRecord, _ writer: inout OTLPJSON.Writer) -> String {
         var text: [UInt8] = []
         guard let signal = Signal(rawValue: content.signal),
             (try? writer.write(content.payload.rawSpan, as: signal, into: &text)) != nil
@@ -122,19 +129,16 @@ struct LogView {
     }
 
     /// Prints what is damaged; whether nothing is.
-    func verify() -> Bool {
+    func verify() throws -> Bool {
         printOut(heading)
         var isSound = true
-        for (pipeline, inspector) in logs {
-            let faults = faults(of: inspector)
-            for fault in faults {
-                let place = fault.bytes > 0 ? " at \(fault.offset), \(fault.bytes) bytes" : ""
-                printOut("\(pipeline): \(fault.file)\(place): \(fault.problem)")
-            }
-            if inspector.unfinishedBytes > 0 {
+        for (pipeline, first) in logs {
+            let (inspector, faults) = try verified(first)
+            for fault in faults { printOut("\(pipeline): \(fault)") }
+            for case .tornEnd(_, let bytes) in inspector.events {
                 printOut(
-                    "\(pipeline): \(inspector.unfinishedBytes) bytes at the end are unfinished: "
-                        + "never acknowledged, and no damage")
+                    "\(pipeline): \(bytes) bytes at the end are unfinished: never acknowledged, "
+                        + "and no damage")
             }
             let segments = inspector.segments
             let items = segments.reduce(0) { $0 + $1.itemCount }
@@ -147,13 +151,45 @@ struct LogView {
         return isSound
     }
 
-    /// What was being written at the first look is whole at the second.
-    private func faults(of inspector: LogInspector) -> [LogInspector.Fault] {
-        var faults = inspector.verify()
-        if !faults.isEmpty, owner != nil {
-            pause(.milliseconds(500))
-            faults = ((try? LogInspector(inspector.directory)) ?? inspector).verify()
+    /// Of a log in use a segment may go, and what was being written at the first look is whole at
+    /// the second.
+    private func verified(
+        _ first: LogInspector
+    ) throws -> (inspector: LogInspector, faults: [String]) {
+        var inspector = first
+        var triesLeft = owner == nil ? 1 : 5
+        while true {
+            triesLeft -= 1
+            do {
+                let faults = try Self.faults(of: inspector)
+                if faults.isEmpty || triesLeft == 0 { return (inspector, faults) }
+            } catch {
+                if triesLeft == 0 { throw error }
+            }
+            pause(.milliseconds(300))
+            inspector = try Self.inspector(inspector.directory, triesMax: 3)
         }
+    }
+
+    private static func faults(of inspector: LogInspector) throws -> [String] {
+        var faults = inspector.events.compactMap { event in
+            switch event {
+            case .tornEnd: nil as String?
+            case .unreadable(let path, _): "\(path): is no segment"
+            case .cursorsUnreadable(let problem): problem
+            case .damaged(let path, let offset, let bytes, _):
+                "\(path) at \(offset), \(bytes) bytes: damaged"
+            default: "\(event)"
+            }
+        }
+        let verification = try inspector.verify()
+        faults += verification.damages.map { damage in
+            "\(damage.path) at \(damage.offset), \(damage.bytes) bytes: "
+                + (damage.number.map { "record \($0) is damaged" } ?? "no record")
+        }
+        let missing =
+            inspector.segments.reduce(0) { $0 + $1.itemCount } - verification.itemCount
+        if missing > 0, faults.isEmpty { faults.append("\(missing) items are missing") }
         return faults
     }
 }

@@ -85,16 +85,10 @@ import Testing
         _ = log.openCursor("a") { _, _ in }
         _ = log.appendAndWait((1...40).map { record($0, items: 2) })
         let inspector = try LogInspector(directory)
-        #expect(inspector.name == "traces" && inspector.segments.count > 1)
+        #expect(inspector.segments.count > 1)
         #expect(inspector.segments.dropLast().allSatisfy { $0.isSealed })
         #expect(inspector.accounts.items == 80)
-        #expect(inspector.verify().isEmpty)
-        var numbers: [UInt64] = []
-        try inspector.forEachRecord(from: 7) { record in
-            numbers.append(record.placed.position.number)
-            return numbers.count < 20
-        }
-        #expect(numbers == Array(7..<27))
+        #expect(try inspector.verify().damages.isEmpty)
         log.close()
     }
 }

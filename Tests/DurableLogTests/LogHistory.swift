@@ -185,7 +185,7 @@ struct LogHistory {
         do {
             records = try reader.cursor.read(bytesMax: bytesMax)
         } catch {
-            if !disk.isDown, options.faults.kind != .readError { fail("read: \(error)") }
+            if !disk.isDown, options.faults.kind != .noMemory { fail("read: \(error)") }
             return
         }
         for record in records {

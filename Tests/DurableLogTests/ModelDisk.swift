@@ -11,6 +11,7 @@ final class ModelDisk: Sendable {
     static let sectorBytes = 512
     static let EIO: CInt = 5
     static let ENOENT: CInt = 2
+    static let ENOMEM: CInt = 12
     static let EEXIST: CInt = 17
     static let ENOSPC: CInt = 28
     static let EROFS: CInt = 30
@@ -60,6 +61,8 @@ final class ModelDisk: Sendable {
         var generation = 0
         var calls = 0
         var faults = FaultPlan()
+        /// Places that cannot be read, whoever tries.
+        var unreadable: [String: Range<Int>] = [:]
 
         var usedBytes: Int { nodes.values.reduce(0) { $0 + $1.bytes.count } }
     }

@@ -17,8 +17,8 @@ struct FaultPlan: Sendable {
         case shortWrite
         /// `EROFS` for all that changes anything.
         case readOnly
-        /// `EIO` for a read.
-        case readError
+        /// `ENOMEM` for a read.
+        case noMemory
     }
 
     /// The machine, or the process, ends in the call of that number.
@@ -71,7 +71,7 @@ struct ModelStorage: LogStorage {
             case .syncError: kind == .sync ? ModelDisk.EIO : nil
             case .shortWrite: kind == .write ? ModelDisk.EIO : nil
             case .readOnly: isChange ? ModelDisk.EROFS : nil
-            case .readError: kind == .read ? ModelDisk.EIO : nil
+            case .noMemory: kind == .read ? ModelDisk.ENOMEM : nil
             }
         if let code { throw SystemError(call: name, errno: code) }
     }
@@ -179,9 +179,14 @@ final class ModelFile: LogFile {
     func read(
         at offset: Int, upTo count: Int, appendingTo buffer: inout [UInt8]
     ) throws(SystemError) -> Int {
-        let bytes = try storage.call("pread", .read) { _ throws(SystemError) in
+        let bytes = try storage.call("pread", .read) { state throws(SystemError) in
             let bytes = reference.node.bytes
-            return Array(bytes[min(offset, bytes.count)..<min(offset + count, bytes.count)])
+            let wanted = min(offset, bytes.count)..<min(offset + count, bytes.count)
+            for (path, range) in state.unreadable
+            where range.overlaps(wanted) && state.nodes[path] === reference.node {
+                throw SystemError(call: "pread", errno: ModelDisk.EIO)
+            }
+            return Array(bytes[wanted])
         }
         buffer += bytes
         return bytes.count

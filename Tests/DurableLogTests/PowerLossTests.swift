@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    @Test(arguments: FaultPlan.Kind.allCases.filter { $0 != .readError })
+    @Test(arguments: FaultPlan.Kind.allCases.filter { $0 != .noMemory })
     func `Nothing acknowledged is lost when any call fails`(kind: FaultPlan.Kind) {
         var options = LogHistory.Options()
         options.faults.kind = kind
@@ -103,7 +103,7 @@ import Testing
         options.losesPower = random.chance(2, 3)
         options.crashesInRecovery = random.chance(1, 2)
         if random.chance(4, 5) { options.faults.crashAt = 1 + random.below(400) }
-        let kinds = FaultPlan.Kind.allCases.filter { $0 != .readError }
+        let kinds = FaultPlan.Kind.allCases.filter { $0 != .noMemory }
         options.faults.kind = kinds[random.below(kinds.count)]
         if random.chance(1, 2) { options.faults.percent = 1 + random.below(10) }
         options.fillsDisk = random.chance(1, 3)

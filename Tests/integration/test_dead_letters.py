@@ -1,129 +1,108 @@
-"""`sluice dead-letters`: what destinations have rejected, looked at and sent again."""
+"""What a destination rejects for its data is narrowed to the item and set aside; the rest goes on."""
 
-import re
-import subprocess
+import json
 
 import pytest
 
+import client
 import otlp
-from client import export
 from sink import OK, Answer
-from sluice import BINARY, configuration, run, wait_until
-from test_log_commands import flow, names, to
+from sluice import configuration, wait_until
 
-REJECT = Answer(400, b"bad item", {"Content-Type": "text/plain"})
-
-
-def dead_letters(gateway, *arguments):
-    return run("dead-letters", *arguments, "--data-dir", gateway.directory / "sluice-data")
+RETRY = {"initial_interval": "5ms", "max_interval": "20ms"}
 
 
-def files(gateway):
-    return sorted((gateway.directory / "sluice-data/dead-letter").glob("*"))
+def names(request):
+    return [
+        span.name for resource in request.message().resource_spans
+        for scope in resource.scope_spans for span in scope.spans]
 
 
-def rejects_bad(request):
-    """A destination that takes no request with a span of the name bad."""
-    is_bad = any('name: "bad' in item.item for item in otlp.items("traces", request.message()))
-    return REJECT if is_bad else OK
+def rejecting(*bad):
+    """Rejects requests that hold one of these spans."""
+    return lambda request: Answer(400) if set(names(request)) & set(bad) else OK
 
 
-def set_aside(processes, *requests):
-    """A gateway whose destination has rejected the items called bad."""
-    sink = processes.sink(rejects_bad)
-    gateway = processes.sluice(configuration({"otlp_http": to(sink)}, signals=["traces"]))
-    for request in requests:
-        export(gateway, "traces", request)
-    bad = sum(
-        'name: "bad' in item.item for request in requests
-        for item in otlp.items("traces", request))
-    wait_until(lambda: flow(gateway)["otlp_http"]["set_aside"] == bad, what="the rejection")
-    wait_until(lambda: flow(gateway)["otlp_http"]["pending"]["items"] == 0, what="the rest")
-    return gateway, sink
+def letters(gateway):
+    files = sorted((gateway.directory / "sluice-data/dead-letter").glob("*.jsonl"))
+    return [json.loads(line) for file in files for line in file.read_text().splitlines()]
 
 
-def test_list_and_show_tell_what_was_rejected_and_why(processes):
-    gateway, _ = set_aside(
-        processes, otlp.spans(2, name="bad"), otlp.spans(3, name="good"),
-        otlp.spans(1, name="bad"))
-    result = dead_letters(gateway, "list")
-    assert result.returncode == 0, result.stderr
-    assert re.search(r"^otlp_http-00000001.jsonl +\d +3 ", result.stdout, re.M)
-    assert re.search(r"^3 items  otlp_http: .*bad item", result.stdout, re.M)
-    result = dead_letters(gateway, "show", "otlp_http")
-    assert all(" traces " in line and "bad item" in line for line in result.stdout.splitlines())
-    result = dead_letters(gateway, "show", "otlp_http", "--json")
-    found = [otlp.from_json("traces", line) for line in result.stdout.splitlines()]
-    assert sum(otlp.item_count("traces", each) for each in found) == 3
-    # It changes nothing, and needs no gateway.
-    gateway.stop()
-    assert dead_letters(gateway, "show", "otlp_http", "--json").stdout == result.stdout
+def spans_of(letter):
+    return [
+        span["name"] for resource in letter["otlp"]["resourceSpans"]
+        for scope in resource["scopeSpans"] for span in scope["spans"]]
 
 
-def test_resend_delivers_what_a_destination_takes_by_now(processes):
-    gateway, sink = set_aside(
-        processes, otlp.spans(2, name="bad"), otlp.spans(3, name="good"))
+def request(*span_names):
+    message = otlp.spans(len(span_names))
+    spans = [
+        span for resource in message.resource_spans for scope in resource.scope_spans
+        for span in scope.spans]
+    for span, name in zip(spans, span_names):
+        span.name = name
+    return message
+
+
+@pytest.mark.parametrize("bad", [["n3"], ["n0", "n7"], ["n1", "n2", "n3"]])
+def test_the_items_at_fault_alone_are_set_aside(processes, bad):
+    sink = processes.sink(rejecting(*bad))
+    gateway = processes.sluice(configuration({
+        "otlp_http": {"endpoint": sink.url, "retry_on_failure": RETRY}}))
+    all_names = [f"n{number}" for number in range(8)]
+    assert client.export(gateway, "traces", request(*all_names)).status == 200
+    assert client.export(gateway, "traces", request("after")).status == 200
+    good = sorted(set(all_names) - set(bad)) + ["after"]
+    wait_until(
+        lambda: sorted(name for taken in sink.taken for name in names(taken)) == sorted(good),
+        what="the good spans")
+    wait_until(
+        lambda: sorted(name for letter in letters(gateway) for name in spans_of(letter))
+        == sorted(bad), what="the letters")
+    letter = letters(gateway)[0]
+    assert (letter["exporter"], letter["pipeline"], letter["signal"]) == (
+        "otlp_http", "traces", "traces")
+    assert "400" in letter["reason"]
+    wait_until(lambda: gateway.metric(
+        "sluice_exporter_set_aside_items", exporter="otlp_http", signal="traces",
+        reason="rejected") == len(bad), what="the count")
+    gateway.stop(expect=0)
+    cursors = (gateway.directory / "sluice-data/log/traces/cursors").read_text()
+    assert f"exported {len(good)} dropped 0 set-aside {len(bad)} " in cursors
+
+
+def test_an_exporter_waits_when_the_letters_have_reached_their_limit(processes):
+    sink = processes.sink(lambda _: Answer(400))
+    other = processes.sink()
+    gateway = processes.sluice(configuration(
+        {"otlp_http": {"endpoint": sink.url, "retry_on_failure": RETRY},
+         "otlp_http/other": {"endpoint": other.url}},
+        log={"dead_letters_max_size": "1MiB"}))
+    for number in range(30):
+        body = otlp.spans(name=f"n{number}", text_bytes=100_000)
+        assert client.export(gateway, "traces", body).status == 200
+    line, *_ = gateway.wait_for_log("items cannot be set aside, the exporter waits")
+    assert "dead_letters_max_size" in line["reason"]
+    # Nobody else waits, and nothing is lost.
+    assert len(other.wait_for_items("traces", 30)) == 30
+    count = len(letters(gateway))
+    assert 5 <= count < 12
     sink.answer = OK
-    result = dead_letters(gateway, "resend", "otlp_http")
-    assert (result.returncode, result.stdout) == (0, "2 items read, 2 exported\n")
-    assert names(sink) == ["bad"] * 2 + ["good"] * 3
-    assert not files(gateway)
-    assert dead_letters(gateway, "list").stdout == "no dead letters\n"
-    exporter = flow(gateway)["otlp_http"]
-    assert (exporter["exported"], exporter["set_aside"]) == (3, 2)
-    result = dead_letters(gateway, "resend", "otlp_http")
-    assert (result.returncode, result.stdout) == (0, "0 items read, 0 exported\n")
+    for file in (gateway.directory / "sluice-data/dead-letter").glob("*.jsonl"):
+        file.unlink()
+    wait_until(
+        lambda: gateway.ready()[1]["exporters"]["otlp_http"]["queue"]["items"] == 0,
+        what="an empty queue")
+    assert len(sink.taken) + len(letters(gateway)) + count == 30
+    gateway.stop(expect=0)
 
 
-def test_resend_sets_aside_again_what_is_still_rejected(processes):
-    gateway, _ = set_aside(processes, otlp.spans(2, name="bad"))
-    before = [path.read_bytes() for path in files(gateway)]
-    result = dead_letters(gateway, "resend", "otlp_http")
-    assert result.returncode == 1
-    assert result.stdout == "2 items read, 0 exported, 2 set aside\n"
-    path, = files(gateway)
-    assert path.name == "otlp_http-00000002.jsonl"
-    # But for the time of it the letters are the same: pipeline, position and telemetry.
-    strip = lambda data: re.sub(rb'"time":"[^"]*"', b"", data)
-    assert strip(path.read_bytes()) == strip(b"".join(before))
-
-
-def test_resend_keeps_a_file_in_which_something_cannot_be_read(processes):
-    gateway, sink = set_aside(processes, otlp.spans(1, name="bad"))
-    path, = files(gateway)
-    path.write_bytes(b"no letter\n" + path.read_bytes())
-    sink.answer = OK
-    assert dead_letters(gateway, "resend", "otlp_http").stdout == "1 items read, 1 exported\n"
-    assert names(sink) == ["bad"]
-    kept, = files(gateway)
-    assert kept.name == path.name + ".damaged"
-
-
-def test_resend_leaves_the_file_where_the_gateway_ends_meanwhile(processes):
-    gateway, sink = set_aside(processes, otlp.spans(1, name="bad"))
-    before = [(path.name, path.read_bytes()) for path in files(gateway)]
-    sink.answer = Answer(503)
-    count = len(sink.requests)
-    resend = subprocess.Popen(
-        [BINARY, "dead-letters", "resend", "otlp_http"], cwd=gateway.directory,
-        stderr=subprocess.DEVNULL)
-    sink.wait(lambda sink: len(sink.requests) > count + 1)
-    gateway.stop()
-    assert resend.wait(10) == 1
-    assert [(path.name, path.read_bytes()) for path in files(gateway)] == before
-
-
-@pytest.mark.parametrize("arguments", [
-    [], ["nonsense"], ["list", "x"], ["show"], ["resend"], ["show", "x", "--count", "0"]])
-def test_dead_letters_refuses_wrong_usage(arguments):
-    result = run("dead-letters", *arguments)
-    assert result.returncode == 2 and not result.stdout
-
-
-def test_dead_letters_says_what_is_not_there(processes, tmp_path):
-    gateway = processes.sluice(configuration({"nop": {}}))
-    assert dead_letters(gateway, "list").stdout == "no dead letters\n"
-    assert dead_letters(gateway, "show", "nop").returncode == 1
-    result = dead_letters(gateway, "resend", "nonsense")
-    assert result.returncode == 1 and "no exporter 'nonsense'" in result.stderr
-    assert run("dead-letters", "list", "--data-dir", tmp_path / "nowhere").returncode == 1
+def test_max_elapsed_time_sets_aside(processes):
+    sink = processes.sink(Answer(503))
+    gateway = processes.sluice(configuration({"otlp_http": {
+        "endpoint": sink.url, "retry_on_failure": {**RETRY, "max_elapsed_time": "50ms"}}}))
+    assert client.export(gateway, "traces", request("late", "too")).status == 200
+    wait_until(lambda: letters(gateway), what="a letter")
+    letter, = letters(gateway)
+    assert spans_of(letter) == ["late", "too"] and letter["items"] == 2
+    gateway.stop(expect=0)

@@ -60,6 +60,8 @@ final class DataDirectory: Sendable {
     private static func lock(_ directory: String) throws(ComponentError) -> FileDescriptor {
         do throws(SystemError) {
             try FileSystem.makeDirectory(directory)
+            // Or a power loss could take the directory with all that is in it.
+            try FileSystem.synchronizeDirectory(FileSystem.parent(of: directory))
             let file = try FileDescriptor(
                 opening: "\(directory)/lock", .readWrite, creating: .ifMissing)
             guard try file.tryLock() else {

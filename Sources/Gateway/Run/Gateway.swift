@@ -175,6 +175,7 @@ public final class Gateway: Sendable {
                 for receiver in receivers { _ = receiver.drain(until: deadline) }
                 if isDurable { return deliveries.forEach { $0.finish() } }
                 let lost = Self.drain(deliveries, until: deadline)
+                for delivery in deliveries { delivery.queue.removeCursors() }
                 if lost > 0 {
                     log.error(
                         "a reload removed exporters that did not deliver in time",
@@ -299,6 +300,15 @@ public final class Gateway: Sendable {
         state.withLock { $0.graph }?.exporters.first { $0.plan.id == exporter }?.delivery
     }
 
+    /// Why the log of some pipeline takes nothing now.
+    var logRefusal: String? {
+        let pipelines = state.withLock { $0.graph?.plan.pipelines } ?? []
+        for log in data.all where pipelines.contains(where: { $0.id == log.name }) {
+            if let refusal = log.refusal { return "pipeline \(log.name): \(refusal)" }
+        }
+        return nil
+    }
+
     /// The ids of processors that refuse whatever comes, in any pipeline.
     var refusingProcessors: [String] {
         let processors = state.withLock { $0.graph?.processors } ?? []
@@ -328,7 +338,9 @@ public final class Gateway: Sendable {
         let queues =
             isInMemory
             ? plan.exporters.reduce(0) { $0 + ($1.delivery.inMemory().queueBytesMax ?? 0) }
-            : plan.pipelines.count * plan.log.log.cacheBytesMax
+            : (plan.pipelines.count + 1) * plan.log.log.cacheBytesMax
+                + plan.pipelines.reduce(0) { $0 + $1.exporters.count }
+                * ExportQueue.windowBytesMax
         log.info(
             "memory ceilings, in MiB",
             LogField("request_bodies", plan.limits.requestBodiesMax >> 20),
