@@ -59,6 +59,8 @@ public final class DurableLog: Sendable {
     private let thread = Mutex<Thread?>(nil)
     let damages = Mutex<Set<String>>([])
     public let counters = LogCounters()
+    /// Items that the log has had in earlier runs.
+    let itemsAtOpen: UInt64
 
     /// Opens the log in `directory`, which need not be there yet. Reads the ends of segments only.
     ///
@@ -91,6 +93,7 @@ public final class DurableLog: Sendable {
             savedCursors.withLock { [orphans = state.orphans] in $0.file.cursors = orphans }
         }
         ages = SegmentAges(clock: clock)
+        itemsAtOpen = state.itemsEnd
         self.state = Monitor(state)
         committer = Mutex(Committer(lastNumber: lastNumber, compresses: settings.compresses))
         guard settings.durability != .memory else { return }

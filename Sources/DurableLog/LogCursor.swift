@@ -288,6 +288,11 @@ public final class LogCursor: Sendable {
     /// What is not done with.
     public var pending: Backlog { progress.withLock { $0.pending } }
 
+    /// Its place, what is before it, and when the oldest of that was received, at one moment.
+    var standing: (place: Place, pending: Backlog, oldestReceivedAt: UInt64?) {
+        progress.withLock { ($0.place, $0.pending, $0.out.first?.receivedAt) }
+    }
+
     func noteAppended(_ record: LogRecord) {
         progress.withLock { progress in
             progress.pending.records += 1
@@ -299,6 +304,9 @@ public final class LogCursor: Sendable {
     func correct(pending: Backlog) { progress.withLock { $0.pending = pending } }
 
     var place: Place { progress.withLock { $0.place } }
+
+    /// The number of the first record that is not done with.
+    public var base: UInt64 { place.base }
 
     /// Whether everything before `end` is done with.
     public func isPast(_ end: UInt64) -> Bool { place.base >= end }

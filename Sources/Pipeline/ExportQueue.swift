@@ -48,6 +48,8 @@ public final class ExportQueue: Sendable {
         var wakeUps: UInt64 = 0
         var isClosed = false
         var isStopped = false
+        /// Made by others than the cursors, and handed out first.
+        var extras = FIFO<Lot>()
     }
 
     private enum Step {
@@ -125,8 +127,9 @@ public final class ExportQueue: Sendable {
     /// The next lot; waits until there is one. Nil when the queue was closed and is empty.
     public func nextLot(_ limits: LotLimits) -> Lot? {
         while true {
-            let arrived = arrivals.withLock { $0 }
+            let (arrived, extra) = arrivals.withLock { ($0, $0.extras.popFirst()) }
             if arrived.isStopped { return nil }
+            if let extra { return extra }
             let step = reading.withLock { take(limits, arrived.isClosed, from: &$0) }
             var deadline: Instant?
             switch step {
@@ -147,6 +150,20 @@ public final class ExportQueue: Sendable {
             _ = arrivals.wait(until: deadline) { $0.wakeUps == arrived.wakeUps ? nil : true }
         }
     }
+
+    /// Has a lot handed out that is in no cursor's way; false where nothing more is.
+    public func offer(_ lot: Lot) -> Bool {
+        let isOpen = arrivals.withLock { arrivals in
+            guard !arrivals.isClosed else { return false }
+            arrivals.extras.append(lot)
+            arrivals.wakeUps += 1
+            return true
+        }
+        if isOpen { arrivals.notifyOne() }
+        return isOpen
+    }
+
+    public var isOpen: Bool { arrivals.withLock { !$0.isClosed } }
 
     /// Sets what the consumers want to be woken for.
     private func waitForArrival(after arrived: Arrivals, items: Int, bytes: Int) {
@@ -182,7 +199,10 @@ public final class ExportQueue: Sendable {
     /// ones: it ends when there is nothing left.
     public func close() {
         outstanding.withLock { $0.isClosed = true }
-        arrivals.withLock { $0.isClosed = true }
+        arrivals.withLock { arrivals in
+            arrivals.isClosed = true
+            arrivals.extras = FIFO()
+        }
         wake()
     }
 
@@ -370,20 +390,6 @@ extension ExportQueue {
 extension ExportQueue.Outstanding {
     fileprivate var reservedSum: Backlog { reserved.values.reduce(Backlog(), +) }
     fileprivate var sum: Backlog { cursors.reduce(reservedSum) { $0 + $1.cursor.pending } }
-}
-
-extension Backlog {
-    fileprivate mutating func add(_ size: BatchSize) {
-        records += 1
-        items += size.items
-        bytes += size.bytes
-    }
-
-    fileprivate mutating func subtract(_ size: BatchSize) {
-        records -= 1
-        items -= size.items
-        bytes -= size.bytes
-    }
 }
 
 extension ExportQueue.Arrivals {

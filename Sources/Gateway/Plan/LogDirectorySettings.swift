@@ -12,6 +12,9 @@ struct LogDirectorySettings: Sendable, Equatable {
     /// Of all that was set aside; an exporter that would pass it waits.
     var deadLettersBytesMax = 256 << 20
 
+    /// Where commands reach the process that has the directory.
+    var controlSocketPath: String { "\(directory)/control.sock" }
+
     enum Compression: String, CaseIterable {
         case none, zstd
     }

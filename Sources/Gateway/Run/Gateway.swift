@@ -31,7 +31,10 @@ public final class Gateway: Sendable {
     private let workers: WorkerPool
     private let spans: SpanRecorder
     private let builder: GraphBuilder
-    private let data: DataDirectory
+    let data: DataDirectory
+    let replays = Replays()
+    private let clock: any Clock
+    private let startedAt: Instant
     private let isStopping = Atomic<Bool>(false)
     // SAFETY: what the state holds is Sendable or used under the lock alone.
     private let state: Mutex<State>
@@ -46,6 +49,8 @@ public final class Gateway: Sendable {
         _ plan: GatewayPlan, output: LogOutput, clock: any Clock = SystemClock()
     ) throws(ComponentError) {
         self.output = output
+        self.clock = clock
+        startedAt = clock.now
         log = Logger(output)
         metrics = MetricRegistry()
         let loopCount =
@@ -85,6 +90,7 @@ public final class Gateway: Sendable {
             state.withLock { $0.admin = admin }
             let graph = try builder.build(plan, after: nil)
             state.withLock { $0.graph = graph }
+            data.setExporters(graph.exportersByCursor)
             let tracing = try SelfTracing(spans, log: log, metrics: metrics) { [weak self] in
                 self?.state.withLock { $0.graph }?.ownSpans
             }
@@ -137,6 +143,7 @@ public final class Gateway: Sendable {
                 "service.telemetry, limits and log change with a restart, but for the log's level")
         }
         try retire(previous, replacedBy: graph)
+        data.setExporters(graph.exportersByCursor)
         log.info("configuration reloaded")
     }
 
@@ -233,6 +240,7 @@ public final class Gateway: Sendable {
         let exporters = (graph?.exporters ?? []) + retiring.flatMap(\.exporters)
         let lost = Self.drain(exporters.map(\.delivery), until: deadline)
         for retired in retiring { retired.thread.join() }
+        replays.stop()
         let kept = data.close()
         state.withLock { $0.admin }?.stop()
         workers.stop()
@@ -268,6 +276,28 @@ public final class Gateway: Sendable {
     var exporterStatus: [(id: String, status: Delivery.Status)] {
         let graph = state.withLock { $0.graph }
         return (graph?.exporters ?? []).map { ($0.plan.id, $0.delivery.status) }
+    }
+
+    /// What became of every item.
+    var flow: FlowReport {
+        let now = clock.unixNanoseconds
+        let pipelines = data.all.map { log in
+            FlowReport.PipelineReport(log, builder.flows.flow(of: log.name)) { accounts in
+                accounts.cursors.map { account in
+                    FlowReport.ExporterReport(
+                        id: data.exporter(of: account.name), account: account,
+                        lagSeconds: account.lagSeconds(at: now),
+                        secondsUntilFull: data.secondsUntilFull(log, account),
+                        replayed: replays.itemCount(data.exporter(of: account.name), log.name))
+                }
+            }
+        }
+        return FlowReport(
+            unixNanoseconds: now, uptime: clock.now - startedAt, pipelines: pipelines)
+    }
+
+    func delivery(of exporter: String) -> Delivery? {
+        state.withLock { $0.graph }?.exporters.first { $0.plan.id == exporter }?.delivery
     }
 
     /// Why the log of some pipeline takes nothing now.
