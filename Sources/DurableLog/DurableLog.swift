@@ -81,7 +81,7 @@ public final class DurableLog: Sendable {
         self.onEvent = onEvent
         var state = State(end: 1, itemsEnd: 0)
         var lastNumber: UInt64 = 0
-        var damagedHeaders: [(segment: Segment, bytes: [UInt8])] = []
+        var damagedHeaders: [Segment] = []
         if settings.durability != .memory {
             let recovery = try Recovery(directory, in: storage, repairs: true)
             let cursors = try Self.readCursors(directory, storage, onEvent)
@@ -102,8 +102,9 @@ public final class DurableLog: Sendable {
         } catch {
             throw LogOpenError("\(directory): \(error)")
         }
-        for (segment, bytes) in damagedHeaders {
-            noteDamage(0..<LogFormat.segmentHeaderBytes, in: segment, bytes)
+        for segment in damagedHeaders {
+            guard let reader = try? reader(of: segment) else { continue }
+            noteDamage(0..<LogFormat.segmentHeaderBytes, in: reader)
         }
     }
 

@@ -16,8 +16,8 @@ struct Recovery {
     private(set) var lastNumber: UInt64 = 0
     /// Of files that are no segments, and at the least of records that are missing.
     private(set) var damagedBytes = 0
-    /// Segments that were known by their seals alone, with the bytes where the header should be.
-    private(set) var damagedHeaders: [(segment: Segment, bytes: [UInt8])] = []
+    /// Segments that are known by their seals alone.
+    private(set) var damagedHeaders: [Segment] = []
 
     private struct Unreadable {
         var path: String
@@ -78,7 +78,7 @@ struct Recovery {
         var segment = Segment(header: header, path: path)
         segment.bytes = size
         if (try? SegmentHeader(decoding: start.rawSpan)) == nil {
-            damagedHeaders.append((segment, start))
+            damagedHeaders.append(segment)
         }
         if !segment.read(seal: end.rawSpan, fileBytes: size) { unsealed.append(segments.count) }
         segments.append(segment)
