@@ -93,7 +93,8 @@ public struct Decompressor: ~Copyable {
             guard reserve(size) else { throw .overBudget(bytes: size) }
             granted = size
             if let output = decode(input, &decoder, capacity: size) { return output }
-        } else if let count = window.decode(input, &decoder), count <= limit {
+        } else if let count = window.decode(input, &decoder) {
+            guard count <= limit else { throw .tooLarge(limit: limit) }
             guard reserve(count) else { throw .overBudget(bytes: count) }
             return window.copy(count)
         }

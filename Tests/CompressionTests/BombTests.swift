@@ -89,6 +89,25 @@ private struct Budget {
         #expect(try decompress(within, .zstd).count == 300_000 + (4 << 20))
     }
 
+    /// What measuring would refuse, and decoding does not: a Zstandard window of 192 MiB, and a
+    /// length code that DEFLATE reserves, which libdeflate reads and zlib doesn't.
+    @Test(
+        arguments: [
+            ([0x28, 0xB5, 0x2F, 0xFD, 0, 0x8C, 0x0B, 0x0B, 0, 0x04], .zstd),
+            ([0xB3, 0x3A, 0xB2, 0x2F, 0xFD, 0xFB, 0x18, 0x10, 0x0B, 0x04, 0x18], .deflate),
+        ] as [([UInt8], ContentEncoding)])
+    func `A small body is too large or read, whatever the limit`(
+        body: [UInt8], encoding: ContentEncoding
+    ) throws {
+        let output = try decompress(body, encoding, limit: 4 << 20)
+        #expect(try decompress(body, encoding, limit: output.count) == output)
+        for limit in [output.count - 1, 0] {
+            #expect(throws: DecompressionError.tooLarge(limit: limit)) {
+                try decompress(body, encoding, limit: limit)
+            }
+        }
+    }
+
     @Test(arguments: Sender.allCases)
     func `A budget that refuses ends the call, with the size it was asked for`(
         sender: Sender
