@@ -122,7 +122,12 @@ let package = Package(
         tests("HTTPServer", uses: ["EventLoop", "HTTP", "Platform", "Telemetry"]),
         tests("HTTPClient", uses: ["HTTP", "Platform"]),
         tests("Pipeline", uses: ["OTLP", "Configuration", "Platform", "Telemetry"]),
-        tests("Receivers", uses: ["OTLP", "Configuration", "Pipeline", "Platform"]),
+        tests(
+            "Receivers",
+            uses: [
+                "Bytes", "OTLP", "Platform", "Configuration", "Telemetry", "EventLoop",
+                "HTTPServer", "Pipeline",
+            ]),
         tests(
             "Processors",
             uses: ["OTLP", "Configuration", "Pipeline", "Platform", "Telemetry", "Bytes"]),
