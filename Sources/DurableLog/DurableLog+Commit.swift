@@ -9,6 +9,8 @@ struct Committer: ~Copyable {
     var compressor: Compressor?
     /// Written since the disk's free space was last looked at.
     var bytesSinceLook = 0
+    /// When the segment was begun that is written.
+    var begunAt = Instant(nanoseconds: 0)
 
     init(lastNumber: UInt64, compresses: Bool) {
         writer = nil
@@ -39,6 +41,7 @@ extension DurableLog {
                 state.pendingBytes -= bytes
                 guard let segment else { return (false, [LogCursor]()) }
                 note(segment, isOpen: isOpen, &state)
+                advance(to: segment.endPosition - UInt64(records.count), &state)
                 for record in records { publish(record, &state) }
                 return (true, state.cursors)
             }
@@ -91,7 +94,10 @@ extension DurableLog {
             onEvent(.segmentAbandoned(segment: durable.path, error: "\(error)"))
             writer.abandon(at: durable)
             committer.writer = nil
-            state.withLock { note(durable, isOpen: false, &$0) }
+            state.withLock { state in
+                note(durable, isOpen: false, &state)
+                state.firstUnused = durable.endPosition + UInt64(records.count)
+            }
             throw error
         }
         counters.commits.add(1, ordering: .relaxed)
@@ -107,11 +113,15 @@ extension DurableLog {
     private var lookBytes: Int { max(1 << 20, min(settings.diskReserveBytes / 4, 16 << 20)) }
 
     private func begin(_ committer: inout Committer) throws(SystemError) -> SegmentWriter {
-        let (end, items) = state.withLock { ($0.end, $0.itemsEnd) }
+        let (end, first, items) = state.withLock {
+            ($0.end, max($0.end, $0.firstUnused), $0.itemsEnd)
+        }
         committer.lastNumber += 1
+        committer.begunAt = clock.now
         let writer = try SegmentWriter(
             SegmentHeader(
-                epoch: epoch, number: committer.lastNumber, firstPosition: end,
+                epoch: epoch, number: committer.lastNumber, firstPosition: first,
+                previousEnd: end,
                 createdAt: clock.unixNanoseconds, boot: .now, itemsBefore: items, name: name),
             in: directory, storage)
         guard settings.durability == .fsync else { return writer }
@@ -124,8 +134,18 @@ extension DurableLog {
         return writer
     }
 
+    /// Passes over numbers that were given to records that could not be written.
+    private func advance(to number: UInt64, _ state: inout State) {
+        guard number > state.end else { return }
+        for cursor in state.cursors { cursor.noteUnused(Int(number - state.end)) }
+        state.end = number
+        // What is in memory is without holes.
+        state.recent = FIFO()
+        state.recentBytes = 0
+    }
+
     /// Takes over what a segment has become.
-    private func note(_ segment: Segment, isOpen: Bool, _ state: inout State) {
+    func note(_ segment: Segment, isOpen: Bool, _ state: inout State) {
         if let last = state.segments.last, last.header.number == segment.header.number {
             state.segmentsBytes += segment.bytes - last.bytes
             state.segments[state.segments.count - 1] = segment

@@ -66,7 +66,10 @@ extension DurableLog {
             try reader.copy(range, to: try storage.create(path))
             try storage.synchronizeDirectory("\(directory)/damaged")
             isSaved = true
-        } catch {}
+        } catch {
+            try? storage.remove(path)
+            state.withLock { _ = $0.uncopied.insert(segment.header.number) }
+        }
         onEvent(
             .damaged(
                 segment: segment.path, offset: range.lowerBound, bytes: range.count,

@@ -70,10 +70,24 @@ extension DurableLog {
     /// free space looked at, writing tried again after it had failed.
     public func maintain() {
         guard settings.durability != .memory else { return }
+        closeOldSegment()
         if settings.ageMax > .zero { expire() }
         saveCursors()
         deleteSegments { _, age in age >= settings.retain }
         checkDisk()
+    }
+
+    /// Ages are those of segments, from their last record on: where there is little to write, one
+    /// would never get old.
+    private func closeOldSegment() {
+        let ageMax = settings.ageMax > .zero ? settings.ageMax / 4 : .seconds(3600)
+        committer.withLock { committer in
+            guard let writer = committer.writer,
+                clock.now - committer.begunAt >= min(ageMax, .seconds(3600))
+            else { return }
+            committer.close()
+            state.withLock { note(writer.segment, isOpen: false, &$0) }
+        }
     }
 
     private func expire() {
@@ -97,7 +111,7 @@ extension DurableLog {
             isWanted(freed, ages.age(of: oldest))
         {
             do throws(SystemError) {
-                try storage.remove(oldest.path)
+                try discard(oldest)
             } catch {
                 guard error.isNotFound else { return }
             }
@@ -111,6 +125,16 @@ extension DurableLog {
             }
         }
         if freed > 0 { try? storage.synchronizeDirectory(directory) }
+    }
+
+    /// Deletes a segment; one with damage that nobody has a copy of goes aside as it is.
+    private func discard(_ segment: Segment) throws(SystemError) {
+        guard state.withLock({ $0.uncopied.contains(segment.header.number) })
+        else { return try storage.remove(segment.path) }
+        try storage.makeDirectory("\(directory)/damaged")
+        let name = Segment.fileName(segment.header.number)
+        let epoch = segment.header.epoch.description.prefix(8)
+        try storage.rename(segment.path, to: "\(directory)/damaged/\(name).\(epoch)")
     }
 
     func checkDisk() {

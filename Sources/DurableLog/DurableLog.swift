@@ -20,11 +20,17 @@ public final class DurableLog: Sendable {
         var segmentsBytes = 0
         /// The number of the segment that is written.
         var active: UInt64?
+        /// Numbers of those with damage that could not be copied: when their time has come they
+        /// are moved aside and not deleted.
+        var uncopied: Set<UInt64> = []
         var pending: [Pending] = []
         var pendingBytes = 0
         var reservedBytes = 0
         /// The number that the next record gets: what is before it may be read.
         var end: UInt64
+        /// Where that is higher, the number that the next segment begins with: those before it were
+        /// given to records that could not be written, and may yet be found on the disk.
+        var firstUnused: UInt64 = 0
         /// Items that the log has had before `end`, earlier runs included.
         var itemsEnd: UInt64
         /// The newest records, up to `end`.
@@ -206,6 +212,7 @@ public final class DurableLog: Sendable {
     func cursorMoved() {
         guard settings.durability == .memory else { return }
         state.withLock { state in
+            // One that a reload has closed is opened again soon.
             let base = min(state.cursors.map(\.place.base).min() ?? state.end, state.orphanBase)
             while let first = state.recent.first, first.position.number < base {
                 _ = state.recent.popFirst()
@@ -282,7 +289,9 @@ public final class DurableLog: Sendable {
     }
 
     /// Does once what the thread does, where there is none: a test decides when.
-    func commitGathered() { commit(state.withLock { takeBatch(&$0) }) }
+    func commitGathered() {
+        while case let batch = state.withLock({ takeBatch(&$0) }), !batch.isEmpty { commit(batch) }
+    }
 
     /// Written and synced as one. More would only have the first of them wait longer.
     private var batchBytesMax: Int { min(segmentBytesMax, 4 << 20) }

@@ -301,6 +301,9 @@ public final class LogCursor: Sendable {
         }
     }
 
+    /// Numbers that no record has.
+    func noteUnused(_ count: Int) { progress.withLock { $0.pending.records += count } }
+
     func correct(pending: Backlog) { progress.withLock { $0.pending = pending } }
 
     var place: Place { progress.withLock { $0.place } }

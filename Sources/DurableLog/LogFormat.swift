@@ -16,7 +16,8 @@ import Bytes
 //    32   8  segment's number          252   4  CRC-32C of bytes 0..<252
 //    40   8  first position
 //    48   8  wall time at creation, ns
-//    56   8  0
+//    56   8  position behind the last
+//            record before this segment
 //
 // A record, at an offset that is a multiple of 8:
 //     0   4  magic "SREC"               28   4  items

@@ -199,6 +199,40 @@ struct Recovery {
         events.append(.unreadable(segment: file.path, movedTo: target))
     }
 
+    /// Sees to it that each segment begins where the one before ends, or behind.
+    ///
+    /// Where a segment was abandoned after an error, it ends where its successor of the same run says:
+    /// what is behind was not acknowledged, or the successor has it itself. Between runs there is no
+    /// such overlap unless somebody has mixed the files of two logs or backups: then a cursor could
+    /// not name a place in both, and the file that does not fit is put aside.
+    private mutating func order() {
+        var ordered: [Segment] = []
+        for segment in segments {
+            guard var last = ordered.popLast() else {
+                ordered.append(segment)
+                continue
+            }
+            let next = segment.header
+            if last.header.epoch == next.epoch {
+                let end = max(next.previousEnd, last.header.firstPosition)
+                last.endPosition = min(last.endPosition, end)
+            }
+            let isMixed = last.endPosition > next.firstPosition
+            if !isMixed {
+                noteMissing(before: next.previousEnd, behind: last)
+                let most = next.itemsBefore - min(next.itemsBefore, last.header.itemsBefore)
+                last.itemCount = min(last.itemCount, Int(clamping: most))
+            }
+            ordered.append(last)
+            if isMixed {
+                unreadable.append(Unreadable(path: segment.path, bytes: segment.bytes))
+            } else {
+                ordered.append(segment)
+            }
+        }
+        segments = ordered
+    }
+
     /// Records that were in a segment's file once, or in one that is gone.
     private mutating func noteMissing(before number: UInt64, behind segment: Segment) {
         guard number > segment.endPosition else { return }
@@ -208,35 +242,6 @@ struct Recovery {
         events.append(
             .damaged(
                 segment: segment.path, offset: segment.dataEnd, bytes: bytes, savedTo: nil))
-    }
-
-    /// Sees to it that each segment begins where the one before ends, or behind.
-    ///
-    /// Where a segment was abandoned after an error, its successor of the same run begins at the
-    /// first position that was not known to be durable, and has those records itself. Between runs
-    /// there is no such overlap unless somebody has mixed the files of two logs or backups: then a
-    /// cursor could not name a place in both, and the file that does not fit is put aside.
-    private mutating func order() {
-        var ordered: [Segment] = []
-        for segment in segments {
-            let next = segment.header
-            if let last = ordered.last, last.endPosition > next.firstPosition {
-                guard last.header.epoch == next.epoch,
-                    last.header.firstPosition <= next.firstPosition
-                else {
-                    unreadable.append(Unreadable(path: segment.path, bytes: segment.bytes))
-                    continue
-                }
-                ordered[ordered.count - 1].endPosition = next.firstPosition
-            }
-            if let last = ordered.last {
-                noteMissing(before: next.firstPosition, behind: last)
-                let most = next.itemsBefore - min(next.itemsBefore, last.header.itemsBefore)
-                ordered[ordered.count - 1].itemCount = min(last.itemCount, Int(clamping: most))
-            }
-            ordered.append(segment)
-        }
-        segments = ordered
     }
 }
 

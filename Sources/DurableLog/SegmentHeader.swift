@@ -7,6 +7,9 @@ struct SegmentHeader: Equatable {
     /// Files are in the order of their numbers.
     var number: UInt64
     var firstPosition: UInt64
+    /// Behind the last record that was kept before this segment. Numbers from here to the first one
+    /// were given to records that could not be written, and may stand in files all the same.
+    var previousEnd: UInt64
     /// Wall time, and time since the machine's start on the boot of that id: the latter tells ages
     /// that a change of the wall clock does not move.
     var createdAt: UInt64
@@ -31,7 +34,7 @@ struct SegmentHeader: Equatable {
         bytes.appendInteger(number)
         bytes.appendInteger(firstPosition)
         bytes.appendInteger(createdAt)
-        bytes.appendInteger(UInt64(0))
+        bytes.appendInteger(previousEnd)
         bytes.appendInteger(boot.id)
         bytes.appendInteger(boot.nanoseconds)
         bytes.appendInteger(itemsBefore)
@@ -69,6 +72,7 @@ extension SegmentHeader {
         number = bytes.littleEndian64(at: 32)
         firstPosition = bytes.littleEndian64(at: 40)
         createdAt = bytes.littleEndian64(at: 48)
+        previousEnd = bytes.littleEndian64(at: 56)
         boot = BootTime(
             id: bytes.littleEndian128(at: 64), nanoseconds: bytes.littleEndian64(at: 80))
         itemsBefore = bytes.littleEndian64(at: 88)

@@ -29,7 +29,7 @@ public final class ExportQueue: Sendable {
     }
 
     /// What has room and was not appended yet, and where what was appended is counted.
-    fileprivate struct Outstanding {
+    struct Outstanding {
         var reserved: [ObjectIdentifier: Backlog] = [:]
         /// Logs of which the exporter is to have nothing more.
         var ended: Set<ObjectIdentifier> = []
@@ -37,7 +37,7 @@ public final class ExportQueue: Sendable {
         var isClosed = false
     }
 
-    fileprivate struct Arrivals {
+    struct Arrivals {
         /// All items and bytes that ever came.
         var items = 0
         var bytes = 0
@@ -403,13 +403,4 @@ extension ExportQueue {
         }
         return lot
     }
-}
-
-extension ExportQueue.Outstanding {
-    fileprivate var reservedSum: Backlog { reserved.values.reduce(Backlog(), +) }
-    fileprivate var sum: Backlog { cursors.reduce(reservedSum) { $0 + $1.cursor.pending } }
-}
-
-extension ExportQueue.Arrivals {
-    fileprivate var hasEnough: Bool { items >= wantedItems && bytes >= wantedBytes }
 }

@@ -203,7 +203,8 @@ import Testing
     @Test func `A newer segment stops the start, and nothing is changed`() throws {
         let scratch = try Scratch()
         var header = SegmentHeader(
-            epoch: .random(), number: 2, firstPosition: 13, createdAt: 0, boot: .now,
+            epoch: .random(), number: 2, firstPosition: 13, previousEnd: 13, createdAt: 0,
+            boot: .now,
             itemsBefore: 0, name: "x"
         ).encoded()
         header[8] = 2

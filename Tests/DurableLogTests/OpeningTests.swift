@@ -22,7 +22,8 @@ import Testing
         for number in 1...UInt64(count) {
             var segment = Segment(
                 header: SegmentHeader(
-                    epoch: epoch, number: number, firstPosition: number * 10 - 9, createdAt: 1,
+                    epoch: epoch, number: number, firstPosition: number * 10 - 9,
+                    previousEnd: number * 10 - 9, createdAt: 1,
                     boot: .now, itemsBefore: number * 100 - 100, name: "log"),
                 path: "\(directory)/\(Segment.fileName(number))")
             segment.dataEnd = bytes - LogFormat.sealBytes

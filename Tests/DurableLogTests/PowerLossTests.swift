@@ -99,10 +99,11 @@ import Testing
         var random = SeededRandom(seed: seed &* 31)
         var options = LogHistory.Options()
         options.steps = 20 + random.below(150)
+        options.crashes = 1 + random.below(6)
         options.durability = random.chance(4, 5) ? .fsync : .os
         options.losesPower = random.chance(2, 3)
         options.crashesInRecovery = random.chance(1, 2)
-        if random.chance(4, 5) { options.faults.crashAt = 1 + random.below(400) }
+        if random.chance(4, 5) { options.faults.crashAt = 1 + random.below(200) }
         let kinds = FaultPlan.Kind.allCases.filter { $0 != .noMemory }
         options.faults.kind = kinds[random.below(kinds.count)]
         if random.chance(1, 2) { options.faults.percent = 1 + random.below(10) }
