@@ -58,9 +58,9 @@ public final class ExportQueue: Sendable {
         case nothing
     }
 
-    private let limit: QueueLimit
+    let limit: QueueLimit
     private let reading = Mutex(Reading())
-    private let outstanding = Mutex(Outstanding())
+    let outstanding = Mutex(Outstanding())
     private let arrivals = Monitor(Arrivals())
 
     public init(_ limit: QueueLimit) { self.limit = limit }
@@ -283,29 +283,6 @@ public final class ExportQueue: Sendable {
             outstanding.withLock { $0.cursors.removeAll { $0.cursor === source.cursor } }
         }
         reading.sources.removeAll { $0.cursor.isPast($0.end) }
-    }
-
-    // MARK: Status
-
-    public var status: QueueStatus {
-        let (reserved, cursors) = outstanding.withLock { ($0.reservedSum, $0.cursors) }
-        var status = QueueStatus()
-        var used = reserved
-        for (signal, cursor) in cursors {
-            let pending = cursor.pending
-            used = used + pending
-            status.itemsBySignal[Int(signal.rawValue)] += pending.items
-            guard pending.records > 0, let oldest = cursor.oldestReceivedAt else { continue }
-            status.oldestReceivedAt = min(status.oldestReceivedAt ?? .max, oldest)
-        }
-        status.batches = used.records
-        status.items = used.items
-        status.bytes = used.bytes
-        status.size = limit.measure(used)
-        status.capacity = limit.capacity == .max ? nil : limit.capacity
-        status.isFull =
-            used.records > 0 && (status.size >= limit.capacity || used.bytes >= limit.bytesMax)
-        return status
     }
 
     /// Each cursor with the log that it stands in.
