@@ -131,6 +131,8 @@ public final class ExportQueue: Sendable {
             let (arrived, extra) = arrivals.withLock { ($0, $0.extras.popFirst()) }
             if arrived.isStopped { return nil }
             if let extra { return extra }
+            // Asked before the logs are: what had room until then is in them.
+            let isLast = arrived.isClosed && outstanding.withLock { $0.reservedSum.records } == 0
             let step = reading.withLock { take(limits, arrived.isClosed, from: &$0) }
             var deadline: Instant?
             switch step {
@@ -140,9 +142,7 @@ public final class ExportQueue: Sendable {
                 return lot
             case .nothing:
                 // A request that has room when the queue is closed still brings its batch.
-                if arrived.isClosed, outstanding.withLock({ $0.reservedSum.records }) == 0 {
-                    return nil
-                }
+                if isLast { return nil }
                 waitForArrival(after: arrived, items: 1, bytes: 0)
             case .notBefore(let time, let items, let bytes):
                 waitForArrival(after: arrived, items: items, bytes: bytes)
