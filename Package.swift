@@ -117,7 +117,12 @@ let package = Package(
 
         tests("Bytes", uses: []),
         tests("OTLP", uses: ["Bytes"]),
-        tests("Platform", uses: []),
+        .executableTarget(
+            name: "CrashHelper", dependencies: ["Platform"], path: "Tests/CrashHelper",
+            swiftSettings: checks),
+        .testTarget(
+            name: "PlatformTests", dependencies: ["Platform", "CrashHelper"],
+            swiftSettings: checks),
         tests("Configuration", uses: []),
         tests("Telemetry", uses: ["Bytes", "Platform", "OTLP"]),
         tests("Compression", uses: ["Bytes"]),
