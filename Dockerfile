@@ -36,10 +36,11 @@ COPY --from=binary /sluice /usr/local/bin/sluice
 COPY deploy/sluice.yaml /etc/sluice/sluice.yaml
 USER sluice
 WORKDIR /var/lib/sluice
+# The database and the log: what was acknowledged outlives the container with this volume alone.
 VOLUME /var/lib/sluice
 EXPOSE 4318 8888
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["sluice", "health"]
-# SIGTERM drains; give it longer than service.limits.shutdown_timeout (docker stop --time 30).
+# SIGTERM ends it; give it longer than service.limits.shutdown_timeout (docker stop --time 30).
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["sluice"]
 CMD ["run", "--config", "/etc/sluice/sluice.yaml"]

@@ -111,7 +111,7 @@ let package = Package(
             name: "sluice",
             dependencies: [
                 "Gateway", "Configuration", "Platform", "Telemetry", "Pipeline", "OTLP",
-                "Compression", "HTTP", "HTTPClient", "LoadGenerator",
+                "Compression", "HTTP", "HTTPClient", "LoadGenerator", "Bytes", "DurableLog",
             ],
             swiftSettings: productChecks),
 

@@ -96,7 +96,7 @@ extension DurableLog {
         return nil
     }
 
-    private static func cursorsPath(_ directory: String) -> String { "\(directory)/cursors" }
+    static func cursorsPath(_ directory: String) -> String { "\(directory)/cursors" }
     private var sparePath: String { "\(directory)/spare" }
 
     /// Makes the cursors' places durable, where one has moved. Returns the error where it can't.

@@ -17,9 +17,11 @@ extension DurableLog {
             return sum + (isFree ? segment.bytes : 0)
         }
         guard used - free > settings.bytesMax else { return nil }
+        let orphan = state.orphans.min { $0.value.after.number < $1.value.after.number }
+        let isOrphan = state.orphanBase < blocking?.place.base ?? .max
         return .full(
             bytesMax: settings.bytesMax,
-            cursor: blocking?.name ?? state.orphans.keys.sorted().first ?? "")
+            cursor: (isOrphan ? orphan?.key : blocking?.name) ?? "")
     }
 
     /// Deletes what every cursor has passed, and has cursors that may be skipped skip, until the
@@ -49,12 +51,15 @@ extension DurableLog {
     }
 
     private func skip(_ cursor: LogCursor, past segment: Segment, isExpired: Bool) {
-        guard
+        // At once, so that nobody who adds up sees one without the other.
+        let skipped = state.withLock { state in
             let skipped = cursor.skip(
                 to: segment.endPosition, epoch: segment.header.epoch,
                 itemsAtEnd: segment.itemsAfter)
-        else { return }
-        state.withLock { cursor.correct(pending: $0.backlog(from: cursor.place)) }
+            if skipped != nil { cursor.correct(pending: state.backlog(from: cursor.place)) }
+            return skipped
+        }
+        guard let skipped else { return }
         onEvent(
             .skipped(
                 cursor: cursor.name, first: skipped.numbers.lowerBound,

@@ -65,6 +65,8 @@ public final class DurableLog: Sendable {
     private let thread = Mutex<Thread?>(nil)
     let damages = Mutex<Set<String>>([])
     public let counters = LogCounters()
+    /// Items that the log has had in earlier runs.
+    let itemsAtOpen: UInt64
 
     /// Opens the log in `directory`, which need not be there yet. Reads the ends of segments only.
     ///
@@ -85,6 +87,7 @@ public final class DurableLog: Sendable {
         self.onEvent = onEvent
         var state = State(end: 1, itemsEnd: 0)
         var lastNumber: UInt64 = 0
+        var damagedHeaders: [Segment] = []
         if settings.durability != .memory {
             let recovery = try Recovery(directory, in: storage, repairs: true)
             let cursors = try Self.readCursors(directory, storage, onEvent)
@@ -92,9 +95,11 @@ public final class DurableLog: Sendable {
             counters.damagedBytes.add(recovery.damagedBytes, ordering: .relaxed)
             state = Self.state(recovery.segments, cursors)
             lastNumber = recovery.lastNumber
+            damagedHeaders = recovery.damagedHeaders
             savedCursors.withLock { [orphans = state.orphans] in $0.file.cursors = orphans }
         }
         ages = SegmentAges(clock: clock)
+        itemsAtOpen = state.itemsEnd
         self.state = Monitor(state)
         committer = Mutex(Committer(lastNumber: lastNumber, compresses: settings.compresses))
         guard settings.durability != .memory else { return }
@@ -102,6 +107,10 @@ public final class DurableLog: Sendable {
             try storage.makeDirectory(directory)
         } catch {
             throw LogOpenError("\(directory): \(error)")
+        }
+        for segment in damagedHeaders {
+            guard let reader = try? reader(of: segment) else { continue }
+            noteDamage(0..<LogFormat.segmentHeaderBytes, in: reader)
         }
     }
 
@@ -209,6 +218,15 @@ public final class DurableLog: Sendable {
                 _ = state.recent.popFirst()
                 state.recentBytes -= first.record.bytesOnDisk
             }
+        }
+    }
+
+    /// Why a record would be refused now; nil where it would be taken.
+    public var refusal: LogRefusal? {
+        state.withLock { state in
+            if state.isClosing { return .closed }
+            if let refusal = state.refusal { return refusal }
+            return settings.durability == .memory ? nil : room(for: 1, &state)
         }
     }
 

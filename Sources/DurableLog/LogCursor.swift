@@ -39,6 +39,7 @@ public final class LogCursor: Sendable {
                 pending.bytes = max(0, pending.bytes - first.payloadBytes)
                 let base = max(place.base, first.position.number + 1)
                 pending.records -= Int(base - place.base)
+                if pending.records <= 0 { pending.bytes = 0 }
                 place.base = base
                 place.after = first.position
                 place.totals = place.totals + totals
@@ -106,7 +107,7 @@ public final class LogCursor: Sendable {
     /// them. Reads from the disk what is no longer in memory, so it may block.
     public func read(bytesMax: Int) throws(SystemError) -> [PlacedRecord] {
         try reading.withLock { reading throws(SystemError) in
-            while true {
+            while progress.withLock({ $0.out.count }) < Self.outMax {
                 reading.next = max(reading.next, place.base)
                 var records: [PlacedRecord] = []
                 switch log.records(from: reading.next, bytesMax: bytesMax) {
@@ -128,8 +129,13 @@ public final class LogCursor: Sendable {
                 records = handOut(records)
                 if !records.isEmpty { return records }
             }
+            return []
         }
     }
+
+    /// Handed out and not settled, with those behind them. Where one destination holds up a record
+    /// for long, this bounds what is remembered, and repeated after the next start.
+    private static let outMax = 16_384
 
     private func read(
         _ segment: Segment, _ reading: inout Reading, _ bytesMax: Int
@@ -240,13 +246,16 @@ public final class LogCursor: Sendable {
 
     /// A record is done with. Says what became of its items, all of them.
     public func settle(_ position: LogPosition, as totals: CursorTotals) {
-        let hasMoved = progress.withLock { progress in
+        let (hasMoved, wasFull) = progress.withLock { progress in
             // The log may have skipped it meanwhile, and counted it.
-            guard position.number >= progress.place.base else { return false }
+            guard position.number >= progress.place.base else { return (false, false) }
+            let wasFull = progress.out.count >= Self.outMax
             progress.settled[position.number] = totals
-            return progress.advance()
+            return (progress.advance(), wasFull)
         }
-        if hasMoved { log.cursorMoved() }
+        guard hasMoved else { return }
+        log.cursorMoved()
+        if wasFull { onAdvance(1, 0) }
     }
 
     /// Gives up everything before `end`; `itemsAtEnd` is how many items the log has before it.
@@ -279,6 +288,11 @@ public final class LogCursor: Sendable {
     /// What is not done with.
     public var pending: Backlog { progress.withLock { $0.pending } }
 
+    /// Its place, what is before it, and when the oldest of that was received, at one moment.
+    var standing: (place: Place, pending: Backlog, oldestReceivedAt: UInt64?) {
+        progress.withLock { ($0.place, $0.pending, $0.out.first?.receivedAt) }
+    }
+
     func noteAppended(_ record: LogRecord) {
         progress.withLock { progress in
             progress.pending.records += 1
@@ -293,6 +307,9 @@ public final class LogCursor: Sendable {
     func correct(pending: Backlog) { progress.withLock { $0.pending = pending } }
 
     var place: Place { progress.withLock { $0.place } }
+
+    /// The number of the first record that is not done with.
+    public var base: UInt64 { place.base }
 
     /// Whether everything before `end` is done with.
     public func isPast(_ end: UInt64) -> Bool { place.base >= end }

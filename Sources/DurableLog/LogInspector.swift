@@ -1,6 +1,7 @@
 import Platform
 
-/// A look into a log's directory that changes nothing there. No process may be writing to it.
+/// A look into a log's directory that changes nothing there. Of a log that is being written it sees
+/// what was there at the first look; its segments may go meanwhile.
 public struct LogInspector: Sendable {
     public struct SegmentSummary: Sendable {
         public var number: UInt64
@@ -73,10 +74,13 @@ public struct LogInspector: Sendable {
         public var damages: [Damage] = []
     }
 
+    public let directory: String
     /// In the order of their records.
     public let segments: [SegmentSummary]
     /// By name. Empty where there is no file of cursors, or none that can be read.
     public let cursors: [CursorSummary]
+    /// What became of all items, as far as the cursors' places were saved.
+    public let accounts: LogAccounts
     /// What a start would report: torn ends, files that are no segments, segments that are missing.
     public let events: [LogEvent]
     private let found: [Segment]
@@ -99,8 +103,10 @@ public struct LogInspector: Sendable {
             events.append($0)
         }
         let state = DurableLog.state(recovery.segments, file)
+        self.directory = directory
         self.storage = storage
         self.events = events
+        accounts = state.accounts(sinceItem: 0)
         found = recovery.segments
         segments = recovery.segments.map(SegmentSummary.init)
         cursors = state.orphans.sorted { $0.key < $1.key }.map { name, saved in

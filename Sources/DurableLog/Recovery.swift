@@ -16,6 +16,8 @@ struct Recovery {
     private(set) var lastNumber: UInt64 = 0
     /// Of files that are no segments, and at the least of records that are missing.
     private(set) var damagedBytes = 0
+    /// Segments that are known by their seals alone.
+    private(set) var damagedHeaders: [Segment] = []
 
     private struct Unreadable {
         var path: String
@@ -75,6 +77,9 @@ struct Recovery {
         }
         var segment = Segment(header: header, path: path)
         segment.bytes = size
+        if (try? SegmentHeader(decoding: start.rawSpan)) == nil {
+            damagedHeaders.append(segment)
+        }
         if !segment.read(seal: end.rawSpan, fileBytes: size) { unsealed.append(segments.count) }
         segments.append(segment)
     }
@@ -196,10 +201,10 @@ struct Recovery {
 
     /// Sees to it that each segment begins where the one before ends, or behind.
     ///
-    /// Where a segment was abandoned after an error, it ends where its successor of the same run says:
-    /// what is behind was not acknowledged, or the successor has it itself. Between runs there is no
-    /// such overlap unless somebody has mixed the files of two logs or backups: then a cursor could
-    /// not name a place in both, and the file that does not fit is put aside.
+    /// Where a segment was abandoned after an error, it ends where its successor of that run says:
+    /// what is behind was not acknowledged, or the successor has it itself. Between runs there is
+    /// no such overlap unless somebody has mixed the files of two logs or backups: then a cursor
+    /// could not name a place in both, and the file that does not fit is put aside.
     private mutating func order() {
         var ordered: [Segment] = []
         for segment in segments {

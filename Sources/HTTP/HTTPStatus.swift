@@ -16,6 +16,7 @@
     public static let methodNotAllowed = HTTPStatus(405)
     public static let notAcceptable = HTTPStatus(406)
     public static let requestTimeout = HTTPStatus(408)
+    public static let conflict = HTTPStatus(409)
     public static let contentTooLarge = HTTPStatus(413)
     public static let uriTooLong = HTTPStatus(414)
     public static let unsupportedMediaType = HTTPStatus(415)
@@ -46,6 +47,7 @@
         case 405: "Method Not Allowed"
         case 406: "Not Acceptable"
         case 408: "Request Timeout"
+        case 409: "Conflict"
         case 413: "Content Too Large"
         case 414: "URI Too Long"
         case 415: "Unsupported Media Type"

@@ -25,12 +25,13 @@ enum Binding {
     /// - Parameter inherited: addresses that this process may share with itself.
     static func bind(
         _ endpoint: Endpoint, _ addresses: [SocketAddress], listenersEach count: Int,
-        inherited: [SocketAddress]
+        inherited: [SocketAddress], unixMode: UInt32?
     ) throws(HTTPServerError) -> ([Listening], [SocketAddress]) {
         var tries = 0
         while true {
             do throws(SystemError) {
-                return try bindAll(addresses, listenersEach: count, inherited: inherited)
+                return try bindAll(
+                    addresses, listenersEach: count, inherited: inherited, unixMode: unixMode)
             } catch {
                 tries += 1
                 let mayRetry = addresses.count > 1 && addresses[0].port == 0
@@ -42,7 +43,8 @@ enum Binding {
     }
 
     private static func bindAll(
-        _ addresses: [SocketAddress], listenersEach count: Int, inherited: [SocketAddress]
+        _ addresses: [SocketAddress], listenersEach count: Int, inherited: [SocketAddress],
+        unixMode: UInt32?
     ) throws(SystemError) -> ([Listening], [SocketAddress]) {
         var sockets: [Listening] = []
         var local: [SocketAddress] = []
@@ -53,7 +55,8 @@ enum Binding {
                 let port = address.port == 0 ? local.first?.port ?? 0 : address.port ?? 0
                 do throws(SystemError) {
                     let (opened, bound) = try listeners(
-                        address.withPort(port), count: count, inherited: inherited)
+                        address.withPort(port), count: count, inherited: inherited,
+                        unixMode: unixMode)
                     sockets += opened
                     local.append(bound)
                 } catch {
@@ -71,13 +74,13 @@ enum Binding {
     }
 
     private static func listeners(
-        _ address: SocketAddress, count: Int, inherited: [SocketAddress]
+        _ address: SocketAddress, count: Int, inherited: [SocketAddress], unixMode: UInt32?
     ) throws(SystemError) -> ([Listening], SocketAddress) {
         let isShared = address.port == nil
         if address.port != 0, isShared || !inherited.contains(address) {
             try Socket.checkFree(address)
         }
-        let first = try firstListener(address, sharingPort: !isShared)
+        let first = try firstListener(address, sharingPort: !isShared, unixMode)
         let bound = try first.localAddress()
         var sockets = [
             Listening(
@@ -101,10 +104,10 @@ enum Binding {
 
     /// Every interface is one IPv6 socket, or an IPv4 one on a machine without IPv6.
     private static func firstListener(
-        _ address: SocketAddress, sharingPort: Bool
+        _ address: SocketAddress, sharingPort: Bool, _ unixMode: UInt32?
     ) throws(SystemError) -> Socket {
         do throws(SystemError) {
-            return try Socket(listeningOn: address, sharingPort: sharingPort)
+            return try Socket(listeningOn: address, sharingPort: sharingPort, mode: unixMode)
         } catch {
             guard case .ipv6(0, 0, let port, _) = address, error.isAddressUnavailable else {
                 throw error

@@ -34,7 +34,7 @@ public final class HTTPServer: Sendable {
                 let addresses = try Binding.addresses(of: endpoint)
                 let (sockets, local) = try Binding.bind(
                     endpoint, addresses, listenersEach: parts.count,
-                    inherited: settings.inheritedAddresses)
+                    inherited: settings.inheritedAddresses, unixMode: settings.unixMode)
                 bound.withLock { $0 += local }
                 try listen(sockets, at: endpoint)
             }

@@ -7,6 +7,8 @@ public struct HTTPServerSettings: Sendable {
     /// Addresses that another server of this process listens on and is about to leave: they are
     /// shared until it does, so that no client is turned away in between. TCP alone.
     public var inheritedAddresses: [SocketAddress] = []
+    /// Who may connect to the Unix sockets among the endpoints; nil is up to the umask.
+    public var unixMode: UInt32?
     /// Shared by all servers of the process: what all request bodies may take together.
     public var bodyBudget: ByteBudget
     /// Of the heads and the framing.

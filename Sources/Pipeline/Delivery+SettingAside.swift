@@ -21,6 +21,8 @@ extension Delivery {
                 narrowing.accepted()
                 totals.exported += piece.itemCount - rejectedItemCount
                 totals.dropped += rejectedItemCount
+                dropped.with(id, batch.signal.name, "partial_success").add(rejectedItemCount)
+                metrics.sendFailed[batch.signal].add(rejectedItemCount)
             case .rejected(let reason), .givenUp(_, let reason):
                 narrowing.rejected(because: reason)
             case .left: return abandon(Lot([batch]))
@@ -38,8 +40,8 @@ extension Delivery {
             }
             totals = totals + setAside
         }
-        metrics.sent[batch.signal].add(totals.exported)
-        batch.origin?.settle(as: totals)
+        metrics.sent[batch.signal].add(totals.exported + totals.dropped)
+        batch.settle(as: totals)
     }
 
     /// Takes a batch out of the way that will not be delivered.
@@ -51,19 +53,24 @@ extension Delivery {
         guard let totals = putAside([letter], cause, batch.signal) else {
             return abandon(Lot([batch]))
         }
-        batch.origin?.settle(as: totals)
+        batch.settle(as: totals)
     }
 
     private func letter(_ batch: QueuedBatch, _ reason: String, items: [Int]) -> DeadLetter {
-        let position = batch.origin.map { origin in
-            let record = origin.recordRange
-            return DeadLetter.Position(
+        var position = batch.letter?.position
+        // Of the record's items those that are left of the letter's.
+        if let known = position?.items, known.count > items.last ?? 0 {
+            position?.items = items.map { known[$0] }
+        }
+        if let record = batch.origin?.recordRange {
+            position = DeadLetter.Position(
                 epoch: (high: record.epochHigh, low: record.epochLow), number: record.first,
                 items: items)
         }
         return DeadLetter(
-            exporter: id, pipeline: batch.origin?.log.name ?? "", signal: batch.signal,
-            reason: reason, itemCount: items.count, position: position, payload: batch.payload)
+            exporter: id, pipeline: batch.origin?.log.name ?? batch.letter?.pipeline ?? "",
+            signal: batch.signal, reason: reason, itemCount: items.count, position: position,
+            payload: batch.payload)
     }
 
     /// Puts letters aside, durably, and counts them; where that is not to be had, drops them. Waits

@@ -41,7 +41,7 @@ public final class Delivery: Sendable {
     public let queue: ExportQueue
     public let metrics: ExporterMetrics
     private let exporter: any Exporter
-    private let settings: DeliverySettings
+    public let settings: DeliverySettings
     let environment: ComponentEnvironment
     let dropped: MetricFamily<Counter>
     let setAside: MetricFamily<Counter>
@@ -268,7 +268,7 @@ public final class Delivery: Sendable {
             metrics.sent[batch.signal].add(batch.itemCount)
             let dropped = min(rejected, batch.itemCount)
             rejected -= dropped
-            batch.origin?.settle(
+            batch.settle(
                 as: CursorTotals(exported: batch.itemCount - dropped, dropped: dropped))
         }
         guard rejectedItemCount > 0, let signal = lot.batches.first?.signal else { return }

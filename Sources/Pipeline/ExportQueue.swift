@@ -14,6 +14,8 @@ public final class ExportQueue: Sendable {
         let cursor: LogCursor
         /// The exporter is to have nothing from this number on.
         var end = UInt64.max
+        /// `end` is still to be found: what has room in the log is on its way into it.
+        var isEnding = false
         var hasReadAll = false
         /// Read from the log, and not yet handed out.
         var window = FIFO<QueuedBatch>()
@@ -28,7 +30,9 @@ public final class ExportQueue: Sendable {
 
     /// What has room and was not appended yet, and where what was appended is counted.
     fileprivate struct Outstanding {
-        var reserved = Backlog()
+        var reserved: [ObjectIdentifier: Backlog] = [:]
+        /// Logs of which the exporter is to have nothing more.
+        var ended: Set<ObjectIdentifier> = []
         var cursors: [(signal: Signal, cursor: LogCursor)] = []
         var isClosed = false
     }
@@ -44,6 +48,8 @@ public final class ExportQueue: Sendable {
         var wakeUps: UInt64 = 0
         var isClosed = false
         var isStopped = false
+        /// Made by others than the cursors, and handed out first.
+        var extras = FIFO<Lot>()
     }
 
     private enum Step {
@@ -81,10 +87,12 @@ public final class ExportQueue: Sendable {
 
     // MARK: Room
 
-    /// Takes room for a batch; `false` where there is none, and then nothing has changed.
-    public func reserve(_ size: BatchSize) -> Bool {
+    /// Takes room for a batch that goes into a log; `false` where there is none, and then nothing
+    /// has changed.
+    public func reserve(_ size: BatchSize, in log: DurableLog) -> Bool {
         outstanding.withLock { outstanding in
-            guard !outstanding.isClosed else { return false }
+            let log = ObjectIdentifier(log)
+            guard !outstanding.isClosed, !outstanding.ended.contains(log) else { return false }
             if limit != .none {
                 let used = outstanding.sum
                 let size = Backlog(records: 1, items: size.items, bytes: size.bytes)
@@ -95,18 +103,23 @@ public final class ExportQueue: Sendable {
                             && used.bytes + size.bytes <= limit.bytesMax)
                 else { return false }
             }
-            outstanding.reserved.add(size)
+            outstanding.reserved[log, default: Backlog()].add(size)
             return true
         }
     }
 
     /// A batch that has room is in its log now, or needs no room any more.
-    public func release(_ size: BatchSize) {
-        let isClosed = outstanding.withLock { outstanding in
-            outstanding.reserved.subtract(size)
-            return outstanding.isClosed
+    public func release(_ size: BatchSize, in log: DurableLog) {
+        let isAwaited = outstanding.withLock { outstanding in
+            let log = ObjectIdentifier(log)
+            outstanding.reserved[log, default: Backlog()].subtract(size)
+            return outstanding.isClosed || outstanding.ended.contains(log)
         }
-        if isClosed { wake() }
+        if isAwaited { wake() }
+    }
+
+    private func hasReserved(in log: DurableLog) -> Bool {
+        outstanding.withLock { ($0.reserved[ObjectIdentifier(log)]?.records ?? 0) > 0 }
     }
 
     // MARK: Lots
@@ -114,8 +127,9 @@ public final class ExportQueue: Sendable {
     /// The next lot; waits until there is one. Nil when the queue was closed and is empty.
     public func nextLot(_ limits: LotLimits) -> Lot? {
         while true {
-            let arrived = arrivals.withLock { $0 }
+            let (arrived, extra) = arrivals.withLock { ($0, $0.extras.popFirst()) }
             if arrived.isStopped { return nil }
+            if let extra { return extra }
             let step = reading.withLock { take(limits, arrived.isClosed, from: &$0) }
             var deadline: Instant?
             switch step {
@@ -125,7 +139,7 @@ public final class ExportQueue: Sendable {
                 return lot
             case .nothing:
                 // A request that has room when the queue is closed still brings its batch.
-                if arrived.isClosed, outstanding.withLock({ $0.reserved.records }) == 0 {
+                if arrived.isClosed, outstanding.withLock({ $0.reservedSum.records }) == 0 {
                     return nil
                 }
                 waitForArrival(after: arrived, items: 1, bytes: 0)
@@ -136,6 +150,20 @@ public final class ExportQueue: Sendable {
             _ = arrivals.wait(until: deadline) { $0.wakeUps == arrived.wakeUps ? nil : true }
         }
     }
+
+    /// Has a lot handed out that is in no cursor's way; false where nothing more is.
+    public func offer(_ lot: Lot) -> Bool {
+        let isOpen = arrivals.withLock { arrivals in
+            guard !arrivals.isClosed else { return false }
+            arrivals.extras.append(lot)
+            arrivals.wakeUps += 1
+            return true
+        }
+        if isOpen { arrivals.notifyOne() }
+        return isOpen
+    }
+
+    public var isOpen: Bool { arrivals.withLock { !$0.isClosed } }
 
     /// Sets what the consumers want to be woken for.
     private func waitForArrival(after arrived: Arrivals, items: Int, bytes: Int) {
@@ -171,7 +199,10 @@ public final class ExportQueue: Sendable {
     /// ones: it ends when there is nothing left.
     public func close() {
         outstanding.withLock { $0.isClosed = true }
-        arrivals.withLock { $0.isClosed = true }
+        arrivals.withLock { arrivals in
+            arrivals.isClosed = true
+            arrivals.extras = FIFO()
+        }
         wake()
     }
 
@@ -182,13 +213,26 @@ public final class ExportQueue: Sendable {
         wake()
     }
 
-    /// The exporter gets nothing more of a log than what is there now.
+    /// The exporter gets nothing more of a log than what is there now or has room in it: that may
+    /// have been acknowledged before its number is known.
     public func endAtPresent(_ log: DurableLog) {
+        outstanding.withLock { _ = $0.ended.insert(ObjectIdentifier(log)) }
         reading.withLock { reading in
             for index in reading.sources.indices where reading.sources[index].log === log {
-                reading.sources[index].end = min(reading.sources[index].end, log.end)
+                reading.sources[index].isEnding = true
             }
         }
+        wake()
+    }
+
+    /// Ends the cursors, wherever they stand.
+    public func removeCursors() {
+        let sources = reading.withLock { reading in
+            defer { reading.sources = [] }
+            return reading.sources
+        }
+        outstanding.withLock { $0.cursors = [] }
+        for source in sources { source.log.remove(source.cursor) }
     }
 
     /// Gives the cursors back to their logs, which keep the places, but for those that have
@@ -210,6 +254,12 @@ public final class ExportQueue: Sendable {
 
     /// Ends the cursors that were to end, and have come to it.
     private func dropEnded(_ reading: inout Reading) {
+        for index in reading.sources.indices where reading.sources[index].isEnding {
+            let log = reading.sources[index].log
+            guard !hasReserved(in: log) else { continue }
+            reading.sources[index].isEnding = false
+            reading.sources[index].end = log.end
+        }
         guard reading.sources.contains(where: { $0.end != .max }) else { return }
         for source in reading.sources where source.cursor.isPast(source.end) {
             source.log.remove(source.cursor)
@@ -221,7 +271,7 @@ public final class ExportQueue: Sendable {
     // MARK: Status
 
     public var status: QueueStatus {
-        let (reserved, cursors) = outstanding.withLock { ($0.reserved, $0.cursors) }
+        let (reserved, cursors) = outstanding.withLock { ($0.reservedSum, $0.cursors) }
         var status = QueueStatus()
         var used = reserved
         for (signal, cursor) in cursors {
@@ -254,7 +304,7 @@ public final class ExportQueue: Sendable {
 
 extension ExportQueue {
     /// More than this is not read ahead of what is handed out, whatever the lots ask for.
-    private static let windowBytesMax = 16 << 20
+    public static let windowBytesMax = 4 << 20
     /// Read from a log at once.
     private static let readBytes = 256 << 10
 
@@ -338,21 +388,8 @@ extension ExportQueue {
 }
 
 extension ExportQueue.Outstanding {
-    fileprivate var sum: Backlog { cursors.reduce(reserved) { $0 + $1.cursor.pending } }
-}
-
-extension Backlog {
-    fileprivate mutating func add(_ size: BatchSize) {
-        records += 1
-        items += size.items
-        bytes += size.bytes
-    }
-
-    fileprivate mutating func subtract(_ size: BatchSize) {
-        records -= 1
-        items -= size.items
-        bytes -= size.bytes
-    }
+    fileprivate var reservedSum: Backlog { reserved.values.reduce(Backlog(), +) }
+    fileprivate var sum: Backlog { cursors.reduce(reservedSum) { $0 + $1.cursor.pending } }
 }
 
 extension ExportQueue.Arrivals {

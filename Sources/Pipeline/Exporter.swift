@@ -26,8 +26,6 @@ public enum ExportOutcome: Sendable, Equatable {
 /// The batches that one call of an exporter delivers together.
 public struct Lot: Sendable {
     public var batches: [QueuedBatch]
-    /// Whether a destination that knows what it has takes it again all the same.
-    public var isForced = false
 
     public init(_ batches: [QueuedBatch]) { self.batches = batches }
 

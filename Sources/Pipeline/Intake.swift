@@ -28,46 +28,71 @@ public struct Intake: Sendable {
     public func take(
         _ batch: Batch, _ context: RequestContext, whenKept: @escaping @Sendable (Bool) -> Void
     ) throws(Refusal) {
-        var records: [(pipeline: Pipeline, record: LogRecord)] = []
-        records.reserveCapacity(pipelines.count)
+        let entries: [Entry]
+        do throws(Refusal) {
+            entries = try process(batch, context)
+            try reserve(entries)
+        } catch {
+            for pipeline in pipelines { pipeline.flow.refuse(batch.itemCount) }
+            throw error
+        }
+        append(entries, whenKept)
+    }
+
+    private struct Entry {
+        var pipeline: Pipeline
+        var passage: PipelineFlow.Passage
+        /// Nil where the processors have left nothing.
+        var record: LogRecord?
+    }
+
+    private func process(
+        _ batch: Batch, _ context: RequestContext
+    ) throws(Refusal) -> [Entry] {
+        var entries: [Entry] = []
+        entries.reserveCapacity(pipelines.count)
         let attachment = context.trace?.attachment ?? []
         for pipeline in pipelines {
             var copy = batch
-            try pipeline.process(&copy, context)
-            guard copy.itemCount > 0 else { continue }
-            records.append(
-                (
-                    pipeline,
-                    LogRecord(
-                        signal: signal.rawValue, itemCount: copy.itemCount,
-                        receivedAt: clock.unixNanoseconds, attachment: attachment,
-                        payload: copy.payload)
-                ))
+            let passage = try pipeline.process(&copy, context)
+            let record =
+                copy.itemCount == 0
+                ? nil
+                : LogRecord(
+                    signal: signal.rawValue, itemCount: copy.itemCount,
+                    receivedAt: clock.unixNanoseconds, attachment: attachment,
+                    payload: copy.payload)
+            entries.append(Entry(pipeline: pipeline, passage: passage, record: record))
         }
-        try reserve(records)
-        append(records, whenKept)
+        return entries
     }
 
-    private func reserve(_ records: [(pipeline: Pipeline, record: LogRecord)]) throws(Refusal) {
-        for (index, (pipeline, record)) in records.enumerated() {
+    private func reserve(_ entries: [Entry]) throws(Refusal) {
+        for (index, entry) in entries.enumerated() {
+            guard let record = entry.record else { continue }
             do throws(Refusal) {
-                try pipeline.reserve(record)
+                try entry.pipeline.reserve(record)
             } catch {
-                for (pipeline, record) in records[..<index] { pipeline.cancel(record) }
+                for entry in entries[..<index] {
+                    if let record = entry.record { entry.pipeline.cancel(record) }
+                }
                 throw error
             }
         }
     }
 
-    private func append(
-        _ records: [(pipeline: Pipeline, record: LogRecord)],
-        _ whenKept: @escaping @Sendable (Bool) -> Void
-    ) {
-        guard !records.isEmpty else { return whenKept(true) }
+    private func append(_ entries: [Entry], _ whenKept: @escaping @Sendable (Bool) -> Void) {
+        let count = entries.count { $0.record != nil }
         // With one log its acknowledgement is the request's.
-        let acknowledge =
-            records.count == 1 ? whenKept : Countdown(records.count, then: whenKept).countDown
-        for (pipeline, record) in records { pipeline.append(record, whenKept: acknowledge) }
+        let acknowledge = count <= 1 ? whenKept : Countdown(count, then: whenKept).countDown
+        for entry in entries {
+            guard let record = entry.record else {
+                entry.pipeline.flow.accept(entry.passage)
+                continue
+            }
+            entry.pipeline.append(record, entry.passage, whenKept: acknowledge)
+        }
+        if count == 0 { whenKept(true) }
     }
 }
 

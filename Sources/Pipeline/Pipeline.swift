@@ -6,10 +6,12 @@ public import Telemetry
 /// read from it.
 public struct Pipeline: Sendable {
     public struct Step: Sendable {
+        let id: String
         let processor: any Processor
         let metrics: ProcessorMetrics
 
-        public init(_ processor: any Processor, _ metrics: ProcessorMetrics) {
+        public init(id: String, _ processor: any Processor, _ metrics: ProcessorMetrics) {
+            self.id = id
             self.processor = processor
             self.metrics = metrics
         }
@@ -19,25 +21,37 @@ public struct Pipeline: Sendable {
     public let id: String
     public let signal: Signal
     public let log: DurableLog
+    public let flow: PipelineFlow
     let steps: [Step]
     let exporters: [Delivery]
 
     public init(
-        id: String, signal: Signal, steps: [Step], log: DurableLog, exporters: [Delivery]
+        id: String, signal: Signal, steps: [Step], log: DurableLog, exporters: [Delivery],
+        flow: PipelineFlow = PipelineFlow()
     ) {
         self.id = id
         self.signal = signal
         self.steps = steps
         self.log = log
         self.exporters = exporters
+        self.flow = flow
     }
 
-    func process(_ batch: inout Batch, _ context: RequestContext) throws(Refusal) {
+    func process(
+        _ batch: inout Batch, _ context: RequestContext
+    ) throws(Refusal) -> PipelineFlow.Passage {
+        var passage = PipelineFlow.Passage(incoming: batch.itemCount)
         for step in steps where batch.itemCount > 0 {
-            step.metrics.incoming.add(batch.itemCount)
+            let before = batch.itemCount
+            step.metrics.incoming.add(before)
             try step.processor.process(&batch, context)
             step.metrics.outgoing.add(batch.itemCount)
+            guard batch.itemCount != before else { continue }
+            let removal = PipelineFlow.Removal(
+                processor: step.id, isSampling: step.processor.isSampling)
+            passage.removed.append((removal, before - batch.itemCount))
         }
+        return passage
     }
 
     /// Takes room in the log, and in every exporter's queue, or says why there is none; then
@@ -51,13 +65,14 @@ public struct Pipeline: Sendable {
         }
         let size = BatchSize(items: record.itemCount, bytes: record.payload.count)
         for (index, exporter) in exporters.enumerated() {
-            guard exporter.queue.reserve(size) else {
-                for exporter in exporters[..<index] { exporter.queue.release(size) }
+            guard exporter.queue.reserve(size, in: log) else {
+                for exporter in exporters[..<index] { exporter.queue.release(size, in: log) }
                 log.cancel(bytes: record.bytesOnDisk)
                 exporter.metrics.enqueueFailed[signal].add(record.itemCount)
                 throw Refusal(
                     retryAfter: Self.retryAfterFull,
-                    reason: "the queue of exporter '\(exporter.id)' is full; send again later")
+                    reason: "the queue of exporter '\(exporter.id)' is full or just being removed; "
+                        + "send again later")
             }
         }
     }
@@ -68,19 +83,28 @@ public struct Pipeline: Sendable {
     /// Gives back what `reserve` has taken for a record.
     public func cancel(_ record: LogRecord) {
         let size = BatchSize(items: record.itemCount, bytes: record.payload.count)
-        for exporter in exporters { exporter.queue.release(size) }
+        for exporter in exporters { exporter.queue.release(size, in: log) }
         log.cancel(bytes: record.bytesOnDisk)
     }
 
     /// Puts a record into the log for which there is room.
     ///
-    /// - Parameter whenKept: is called once, on any thread: with true when the record is as safe
-    ///   as the log makes it, with false when it could not be written.
-    public func append(_ record: LogRecord, whenKept: @escaping @Sendable (Bool) -> Void) {
+    /// - Parameters:
+    ///   - passage: how its items came here.
+    ///   - whenKept: is called once, on any thread: with true when the record is as safe as the log
+    ///     makes it, with false when it could not be written.
+    public func append(
+        _ record: LogRecord, _ passage: PipelineFlow.Passage,
+        whenKept: @escaping @Sendable (Bool) -> Void
+    ) {
         let exporters = exporters
+        let flow = flow
+        let log = log
         let size = BatchSize(items: record.itemCount, bytes: record.payload.count)
+        flow.beginAppending(record.itemCount)
         log.append(record) { isKept in
-            for exporter in exporters { exporter.queue.release(size) }
+            for exporter in exporters { exporter.queue.release(size, in: log) }
+            flow.endAppending(record.itemCount, of: passage, isKept: isKept)
             whenKept(isKept)
         }
     }

@@ -8,10 +8,13 @@ public protocol Processor: Sendable {
     func process(_ batch: inout Batch, _ context: RequestContext) throws(Refusal)
     /// Whether it would refuse any data that came now; `/ready` asks.
     var refusesData: Bool { get }
+    /// Whether what it takes out is sampled away, rather than dropped.
+    var isSampling: Bool { get }
 }
 
 extension Processor {
     public var refusesData: Bool { false }
+    public var isSampling: Bool { false }
 }
 
 /// Not now: the client is asked to send the same data again.

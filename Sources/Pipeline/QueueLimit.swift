@@ -55,3 +55,17 @@ public struct QueueStatus: Sendable, Equatable {
 
     public init() {}
 }
+
+extension Backlog {
+    mutating func add(_ size: BatchSize) {
+        records += 1
+        items += size.items
+        bytes += size.bytes
+    }
+
+    mutating func subtract(_ size: BatchSize) {
+        records -= 1
+        items -= size.items
+        bytes -= size.bytes
+    }
+}

@@ -18,10 +18,21 @@ public struct QueuedBatch: Sendable {
     public let trace: TraceContext?
     /// The record that it is in its log.
     public let origin: BatchOrigin?
+    /// What it was set aside as, where it is sent again because of that. It has no origin then.
+    let letter: ResentLetter?
 
     public init(
         signal: Signal, payload: [UInt8], itemCount: Int, enqueuedAt: Instant,
         receivedAt: UInt64 = 0, trace: TraceContext? = nil, origin: BatchOrigin? = nil
+    ) {
+        self.init(
+            signal: signal, payload: payload, itemCount: itemCount, enqueuedAt: enqueuedAt,
+            receivedAt: receivedAt, trace: trace, origin: origin, letter: nil)
+    }
+
+    private init(
+        signal: Signal, payload: [UInt8], itemCount: Int, enqueuedAt: Instant,
+        receivedAt: UInt64, trace: TraceContext?, origin: BatchOrigin?, letter: ResentLetter?
     ) {
         self.signal = signal
         self.payload = payload
@@ -30,15 +41,40 @@ public struct QueuedBatch: Sendable {
         self.receivedAt = receivedAt
         self.trace = trace
         self.origin = origin
+        self.letter = letter
     }
 }
 
 extension QueuedBatch {
+    /// What was set aside, to be sent again.
+    public init(_ entry: DeadLetterEntry, _ replay: ReplayTally) throws(DeadLetterEntry.Damage) {
+        let payload = try entry.payload()
+        var itemCount = entry.itemCount
+        // A person may have changed the telemetry. What has ended the process is not looked into.
+        if case .json = entry.content {
+            var index = TelemetryIndex()
+            guard (try? index.rebuild(over: payload.rawSpan, as: entry.signal)) != nil else {
+                throw DeadLetterEntry.Damage(description: "the telemetry is not valid")
+            }
+            itemCount = index.items.count
+        }
+        self.init(
+            signal: entry.signal, payload: payload, itemCount: itemCount, enqueuedAt: .now,
+            receivedAt: 0, trace: nil, origin: nil,
+            letter: ResentLetter(
+                replay: replay, pipeline: entry.pipeline, position: entry.position))
+    }
+
+    func settle(as totals: CursorTotals) {
+        origin?.settle(as: totals)
+        letter?.replay.settle(as: totals)
+    }
+
     /// Some of the items, in a request of their own.
     func part(_ payload: [UInt8], itemCount: Int) -> QueuedBatch {
         QueuedBatch(
             signal: signal, payload: payload, itemCount: itemCount, enqueuedAt: enqueuedAt,
-            receivedAt: receivedAt, trace: trace, origin: origin)
+            receivedAt: receivedAt, trace: trace, origin: origin, letter: letter)
     }
 
     /// Nil where the bytes are not what they were when they were taken.
@@ -49,20 +85,51 @@ extension QueuedBatch {
     }
 }
 
+/// A dead letter that is sent again.
+struct ResentLetter: Sendable {
+    let replay: ReplayTally
+    let pipeline: String
+    let position: DeadLetter.Position?
+}
+
 /// Where in which log a batch comes from: its name for ever.
 public struct BatchOrigin: Sendable {
     public let log: DurableLog
     public let position: LogPosition
     let cursor: LogCursor
+    /// Of what is sent again: then the cursor stays where it is.
+    var replay: ReplayTally?
+    /// Whether a destination that knows what it has takes it again all the same.
+    public var isForced = false
 
     /// Of the exporter, however often that is renamed.
     public var cursorName: String { cursor.name }
 
-    func settle(as totals: CursorTotals) { cursor.settle(position, as: totals) }
+    func settle(as totals: CursorTotals) {
+        if let replay { return replay.settle(as: totals) }
+        cursor.settle(position, as: totals)
+    }
 }
 
 extension QueuedBatch {
     init(_ placed: PlacedRecord, from log: DurableLog, _ cursor: LogCursor) {
+        self.init(
+            placed, BatchOrigin(log: log, position: placed.position, cursor: cursor))
+    }
+
+    /// A record that is sent again.
+    public init(
+        _ placed: PlacedRecord, from log: DurableLog, _ cursor: LogCursor, replay: ReplayTally,
+        isForced: Bool
+    ) {
+        self.init(
+            placed,
+            BatchOrigin(
+                log: log, position: placed.position, cursor: cursor, replay: replay,
+                isForced: isForced))
+    }
+
+    private init(_ placed: PlacedRecord, _ origin: BatchOrigin) {
         let record = placed.record
         guard let signal = Signal(rawValue: record.signal) else {
             preconditionFailure("BUG: a record of a signal that this version does not write")
@@ -74,7 +141,7 @@ extension QueuedBatch {
             enqueuedAt: Instant(
                 nanoseconds: Instant.now.nanoseconds - min(age, Instant.now.nanoseconds)),
             receivedAt: record.receivedAt, trace: TraceContext(attachment: record.attachment),
-            origin: BatchOrigin(log: log, position: placed.position, cursor: cursor))
+            origin: origin)
     }
 }
 

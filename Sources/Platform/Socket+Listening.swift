@@ -9,7 +9,10 @@ extension Socket {
     /// Binds and listens.
     /// - Parameter sharingPort: several listeners, one per event loop, share the address
     ///   (`SO_REUSEPORT`), and the kernel spreads connections over them. Not for Unix sockets.
-    public init(listeningOn address: SocketAddress, sharingPort: Bool) throws(SystemError) {
+    /// - Parameter mode: who may connect to a Unix socket; nil is up to the umask.
+    public init(
+        listeningOn address: SocketAddress, sharingPort: Bool, mode: UInt32? = nil
+    ) throws(SystemError) {
         let socket = try Socket(for: address)
         if address.family != AF_UNIX {
             try socket.set(SOL_SOCKET, SO_REUSEADDR, 1)
@@ -20,6 +23,8 @@ extension Socket {
             try socket.set(CInt(IPPROTO_IPV6), IPV6_V6ONLY, high == 0 && low == 0 ? 0 : 1)
         }
         let raw = socket.rawDescriptor
+        // Before the file is there: bind(2) gives it the mode that its socket has.
+        if address.family == AF_UNIX, let mode { try systemCall("fchmod") { fchmod(raw, mode) } }
         try unsafe address.withSockaddr { pointer, length throws(SystemError) in
             _ = try systemCall("bind") { unsafe bind(raw, pointer, length) }
         }

@@ -1,5 +1,4 @@
 import Compression
-import Configuration
 import HTTPClient
 import LoadGenerator
 import OTLP
@@ -86,19 +85,14 @@ private func loadSettings(_ arguments: Arguments) throws(UsageError) -> LoadSett
         throw UsageError("--endpoint: \(error.description)")
     }
     var random = SystemRandom()
-    let seed = try integer("--seed", arguments).map { UInt64(bitPattern: Int64($0)) }
+    let seed = try arguments.integer("--seed").map { UInt64(bitPattern: Int64($0)) }
     var settings = LoadSettings(signal, endpoint: endpoint, seed: seed ?? random.next())
-    settings.rate = try integer("--rate", arguments) ?? 1000
-    settings.batch = try integer("--batch", arguments) ?? settings.batch
-    settings.connections = try integer("--connections", arguments) ?? settings.connections
-    settings.preparedCount = try integer("--prepare", arguments) ?? 0
-    settings.services = try integer("--services", arguments) ?? settings.services
-    if let text = arguments.value("--duration") {
-        guard let duration = try? GoDuration.parse(text) else {
-            throw UsageError("--duration: expected a duration such as 30s or 5m")
-        }
-        settings.duration = duration
-    }
+    settings.rate = try arguments.integer("--rate") ?? 1000
+    settings.batch = try arguments.integer("--batch") ?? settings.batch
+    settings.connections = try arguments.integer("--connections") ?? settings.connections
+    settings.preparedCount = try arguments.integer("--prepare") ?? 0
+    settings.services = try arguments.integer("--services") ?? settings.services
+    if let duration = try arguments.duration("--duration") { settings.duration = duration }
     if let name = arguments.value("--encoding") {
         guard let encoding = LoadSettings.Encoding(rawValue: name) else {
             throw UsageError("--encoding is proto or json")
@@ -113,10 +107,4 @@ private func loadSettings(_ arguments: Arguments) throws(UsageError) -> LoadSett
     }
     if let problem = settings.problems.first { throw UsageError(problem) }
     return settings
-}
-
-private func integer(_ name: String, _ arguments: Arguments) throws(UsageError) -> Int? {
-    guard let text = arguments.value(name) else { return nil }
-    guard let value = Int(text) else { throw UsageError("\(name): expected an integer") }
-    return value
 }

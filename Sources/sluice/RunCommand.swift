@@ -9,14 +9,15 @@ let runCommand = Command(
     help: """
         usage: sluice run [--config FILE]... [--set KEY=VALUE]...
 
-        Receives telemetry until SIGTERM or SIGINT; then delivers what it has taken, and ends.
+        Receives telemetry until SIGTERM or SIGINT; then delivers what it can at once, and ends.
+        What is left waits in the log on disk for the next start.
         SIGHUP reads the configuration again; a bad one is refused and the old one goes on.
 
         \(ConfigurationArguments.help)
 
-        Exit codes: 0 everything was delivered; 1 it could not start; 2 wrong usage; 3 items were
-        acknowledged, were in memory alone (service.log.durability), and could not be delivered
-        within service.limits.shutdown_timeout.
+        Exit codes: 0 everything is delivered or in the log on disk; 1 it could not start; 2 wrong
+        usage; 3 items were acknowledged, were in memory alone (service.log.durability), and could
+        not be delivered within service.limits.shutdown_timeout.
         """
 ) { (arguments: [String]) throws(UsageError) -> ExitCode in
     let arguments = try Arguments(arguments, options: ConfigurationArguments.names)

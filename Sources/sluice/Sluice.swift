@@ -20,7 +20,7 @@ struct Command: Sendable {
 
     static let all = [
         runCommand, validateCommand, componentsCommand, printConfigCommand, generateCommand,
-        healthCommand, versionCommand,
+        healthCommand, flowCommand, logCommand, deadLettersCommand, versionCommand,
     ]
 }
 

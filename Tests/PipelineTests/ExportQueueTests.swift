@@ -46,11 +46,11 @@ final class QueueBench: Sendable {
     func append(_ record: LogRecord) {
         let log = logs[Int(record.signal)]
         #expect(log.reserve(bytes: record.bytesOnDisk) == nil)
-        log.append(record) { [queue] _ in queue.release(size(record)) }
+        log.append(record) { [queue] _ in queue.release(size(record), in: log) }
     }
 
     func put(_ record: LogRecord) -> Bool {
-        guard queue.reserve(size(record)) else { return false }
+        guard queue.reserve(size(record), in: logs[Int(record.signal)]) else { return false }
         append(record)
         return true
     }
@@ -98,8 +98,8 @@ final class QueueBench: Sendable {
 
     @Test func `A reservation that is cancelled leaves nothing behind`() {
         let bench = QueueBench(capacity: 1, sizer: .requests, bytesMax: .max)
-        #expect(bench.queue.reserve(BatchSize(items: 3, bytes: 3)))
-        bench.queue.release(BatchSize(items: 3, bytes: 3))
+        #expect(bench.queue.reserve(BatchSize(items: 3, bytes: 3), in: bench.logs[0]))
+        bench.queue.release(BatchSize(items: 3, bytes: 3), in: bench.logs[0])
         #expect(bench.queue.status.batches == 0 && bench.queue.status.bytes == 0)
         #expect(bench.put(batch()))
     }
@@ -163,7 +163,7 @@ final class QueueBench: Sendable {
     @Test func `A batch with a reservation still enters a queue that is closing`() throws {
         let bench = QueueBench(capacity: 10, sizer: .requests, bytesMax: .max)
         let late = batch()
-        #expect(bench.queue.reserve(size(late)))
+        #expect(bench.queue.reserve(size(late), in: bench.logs[0]))
         bench.queue.close()
         let thread = try Thread(name: "late") { bench.append(late) }
         #expect(bench.queue.nextLot(.oneBatch)?.batches.count == 1)

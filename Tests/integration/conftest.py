@@ -31,8 +31,9 @@ class Processes:
         self.gateways = []
         self.sinks = []
 
-    def sluice(self, settings, **options):
-        directory = self.directory / f"gateway-{len(self.gateways)}"
+    def sluice(self, settings, directory=None, **options):
+        """In a directory of its own, or in the one of a gateway that has ended."""
+        directory = directory or self.directory / f"gateway-{len(self.gateways)}"
         gateway = Sluice(directory, settings, **options)
         self.gateways.append(gateway)
         return gateway

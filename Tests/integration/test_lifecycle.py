@@ -25,7 +25,9 @@ from stored import Store
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
 TRACEPARENT = f"00-{TRACE}-{SPAN}-01"
-COMMANDS = ["run", "validate", "components", "print-config", "generate", "version"]
+COMMANDS = [
+    "run", "validate", "components", "print-config", "generate", "flow", "log", "dead-letters",
+    "version"]
 
 
 def is_free(port):

@@ -117,7 +117,7 @@ final class SQLiteStore {
             for batch in lot.batches {
                 if waits.isAborted.load(ordering: .relaxed) { throw .aborted }
                 if let origin = batch.origin {
-                    if !lot.isForced, ledger.contains(origin) { continue }
+                    if !origin.isForced, ledger.contains(origin) { continue }
                     ledger.note(origin)
                 }
                 rejectedCount += try rows.write(batch)

@@ -14,8 +14,9 @@ final class AdminHandler: HTTPHandler {
     }
 
     func admit(_ head: HTTPRequestHead, from peer: SocketAddress) -> HTTPAdmission {
-        guard ["/health", "/ready", "/metrics"].contains(head.path) else {
-            return .refuse(.text(.notFound, "no such path; there are /health, /ready, /metrics\n"))
+        guard ["/health", "/ready", "/metrics", "/flow"].contains(head.path) else {
+            return .refuse(
+                .text(.notFound, "no such path; there are /health, /ready, /metrics, /flow\n"))
         }
         guard head.method == .get || head.method == .head else {
             var response = HTTPResponse.text(.methodNotAllowed, "only GET is answered here\n")
@@ -29,6 +30,7 @@ final class AdminHandler: HTTPHandler {
         let head = request.head
         switch head.path {
         case "/health": exchange.respond(.json(.ok, #"{"status":"alive"}"#))
+        case "/flow": exchange.respond(.json(.ok, gateway.flow.json + "\n"))
         case "/ready": exchange.respond(ReadinessReport(gateway).response)
         default:
             let format = ExpositionFormat(accept: head.headers["Accept"])

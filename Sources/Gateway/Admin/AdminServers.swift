@@ -33,8 +33,11 @@ final class AdminServers: Sendable {
                 "\(error); set service.telemetry.metrics.readers or extensions.health_check to "
                     + "another port")
         }
-        self.servers = servers
         boundAddresses = servers.flatMap(\.boundAddresses)
+        if let control = ControlSocket.open(gateway: gateway, loops: loops) {
+            servers.append(control)
+        }
+        self.servers = servers
         for address in boundAddresses {
             gateway.log.info(
                 "health, readiness and metrics", LogField("address", address.description))
@@ -46,12 +49,14 @@ final class AdminServers: Sendable {
         for server in servers { server.drain(until: .now + .seconds(1)) }
     }
 
-    private static func start(
-        _ handler: any HTTPHandler, on endpoint: Endpoint, _ loops: EventLoopGroup
+    static func start(
+        _ handler: any HTTPHandler, on endpoint: Endpoint, _ loops: EventLoopGroup,
+        unixMode: UInt32? = nil
     ) throws(HTTPServerError) -> HTTPServer {
         var settings = HTTPServerSettings(
             endpoints: [endpoint], bodyBudget: ByteBudget(limit: 1 << 16))
         settings.connectionsMax = connectionsMax
+        settings.unixMode = unixMode
         settings.readHeaderTimeout = .seconds(5)
         settings.idleTimeout = .seconds(120)
         let server = HTTPServer(settings, handler: handler, loops: loops)

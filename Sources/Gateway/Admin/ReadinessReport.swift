@@ -14,13 +14,16 @@ struct ReadinessReport {
         let exporters = gateway.exporterStatus
         let full = exporters.filter(\.status.queue.isFull)
         let refusing = gateway.refusingProcessors
-        let isReady = gateway.isReady && full.isEmpty && refusing.isEmpty
+        let refusal = gateway.logRefusal
+        let isReady = gateway.isReady && full.isEmpty && refusing.isEmpty && refusal == nil
         status = isReady ? .ok : .serviceUnavailable
         var reason = ""
         if !gateway.isReady {
             reason = "starting or stopping"
         } else if !full.isEmpty {
             reason = "queue full: " + full.map(\.id).joined(separator: ", ")
+        } else if let refusal {
+            reason = refusal
         } else if !refusing.isEmpty {
             reason = "refusing: " + refusing.joined(separator: ", ")
         }

@@ -12,6 +12,9 @@ struct LogDirectorySettings: Sendable, Equatable {
     /// Of all that was set aside; an exporter that would pass it waits.
     var deadLettersBytesMax = 256 << 20
 
+    /// Where commands reach the process that has the directory.
+    var controlSocketPath: String { "\(directory)/control.sock" }
+
     enum Compression: String, CaseIterable {
         case none, zstd
     }
@@ -28,7 +31,8 @@ struct LogDirectorySettings: Sendable, Equatable {
         log.retain = reader.duration("retain", default: log.retain)
         log.diskReserveBytes = reader.bytes("disk_reserve", default: log.diskReserveBytes)
         log.segmentBytes = reader.bytes(
-            "segment_size", default: log.segmentBytes, in: (1 << 20)...(1 << 30))
+            "segment_size", default: min(log.segmentBytes, log.bytesMax / Self.segmentsMin),
+            in: (1 << 20)...(1 << 30))
         if log.segmentBytes > log.bytesMax / Self.segmentsMin {
             reader.error(
                 at: "segment_size",

@@ -12,6 +12,8 @@ final class DataDirectory: Sendable {
         var byPipeline: [String: DurableLog] = [:]
         /// How full each log was when it was last warned of, in parts of its limit.
         var warned: [String: Double] = [:]
+        /// The exporters' ids, by the names of their cursors.
+        var exporters: [String: String] = [:]
     }
 
     let settings: LogDirectorySettings
@@ -20,6 +22,8 @@ final class DataDirectory: Sendable {
     private let metrics: MetricRegistry
     private let clock: any Clock
     private let logs = Mutex(Logs())
+    private let lags = LagHistory()
+    private let cursorMetrics: CursorMetrics
     private let lock: FileDescriptor?
     let safety: DeliverySafety
     private let stopping = Monitor(false)
@@ -34,6 +38,7 @@ final class DataDirectory: Sendable {
         self.log = log
         self.metrics = metrics
         self.clock = clock
+        cursorMetrics = CursorMetrics(metrics)
         let isDurable = settings.log.durability != .memory
         lock = isDurable ? try Self.lock(settings.directory) : nil
         safety = isDurable ? try Self.safety(settings, log, clock) : DeliverySafety()
@@ -55,6 +60,8 @@ final class DataDirectory: Sendable {
     private static func lock(_ directory: String) throws(ComponentError) -> FileDescriptor {
         do throws(SystemError) {
             try FileSystem.makeDirectory(directory)
+            // Or a power loss could take the directory with all that is in it.
+            try FileSystem.synchronizeDirectory(FileSystem.parent(of: directory))
             let file = try FileDescriptor(
                 opening: "\(directory)/lock", .readWrite, creating: .ifMissing)
             guard try file.tryLock() else {
@@ -180,10 +187,42 @@ final class DataDirectory: Sendable {
         for log in all {
             log.maintain()
             warnIfFilling(log)
+            let accounts = log.accounts.cursors
+            lags.keep(Set(accounts.map(\.name)), of: log.name)
+            for account in accounts { lags.note(account, in: log.name, at: clock.now) }
         }
+        showCursors()
     }
 
     // MARK: What the operator sees
+
+    /// Tells which exporter has the cursor of a name.
+    func setExporters(_ ids: [String: String]) {
+        logs.withLock { $0.exporters = ids }
+        showCursors()
+    }
+
+    func exporter(of cursor: String) -> String {
+        logs.withLock { $0.exporters[cursor] } ?? cursor
+    }
+
+    private func showCursors() {
+        let cursors = all.flatMap { log in
+            log.accounts.cursors.map { (log, $0.name, exporter(of: $0.name)) }
+        }
+        cursorMetrics.show(cursors, clock: clock) { [weak self] log, account in
+            self?.secondsUntilFull(log, account)
+        }
+    }
+
+    /// When the log is full of what this cursor holds, as it grew in the last minute; nil where it
+    /// does not grow, or the log has no limit of its own.
+    func secondsUntilFull(_ log: DurableLog, _ account: CursorAccount) -> Double? {
+        guard log.settings.durability != .memory,
+            let growth = lags.growth(of: account.name, in: log.name), growth > 0
+        else { return nil }
+        return Double(max(0, log.settings.bytesMax - account.heldBytes)) / growth
+    }
 
     /// At these parts of its limit a log is worth a warning.
     private static let warningLevels = [0.5, 0.8]

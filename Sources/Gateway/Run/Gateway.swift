@@ -31,7 +31,10 @@ public final class Gateway: Sendable {
     private let workers: WorkerPool
     private let spans: SpanRecorder
     private let builder: GraphBuilder
-    private let data: DataDirectory
+    let data: DataDirectory
+    let replays = Replays()
+    private let clock: any Clock
+    private let startedAt: Instant
     private let isStopping = Atomic<Bool>(false)
     // SAFETY: what the state holds is Sendable or used under the lock alone.
     private let state: Mutex<State>
@@ -46,6 +49,8 @@ public final class Gateway: Sendable {
         _ plan: GatewayPlan, output: LogOutput, clock: any Clock = SystemClock()
     ) throws(ComponentError) {
         self.output = output
+        self.clock = clock
+        startedAt = clock.now
         log = Logger(output)
         metrics = MetricRegistry()
         let loopCount =
@@ -85,6 +90,7 @@ public final class Gateway: Sendable {
             state.withLock { $0.admin = admin }
             let graph = try builder.build(plan, after: nil)
             state.withLock { $0.graph = graph }
+            data.setExporters(graph.exportersByCursor)
             let tracing = try SelfTracing(spans, log: log, metrics: metrics) { [weak self] in
                 self?.state.withLock { $0.graph }?.ownSpans
             }
@@ -137,6 +143,7 @@ public final class Gateway: Sendable {
                 "service.telemetry, limits and log change with a restart, but for the log's level")
         }
         try retire(previous, replacedBy: graph)
+        data.setExporters(graph.exportersByCursor)
         log.info("configuration reloaded")
     }
 
@@ -168,6 +175,7 @@ public final class Gateway: Sendable {
                 for receiver in receivers { _ = receiver.drain(until: deadline) }
                 if isDurable { return deliveries.forEach { $0.finish() } }
                 let lost = Self.drain(deliveries, until: deadline)
+                for delivery in deliveries { delivery.queue.removeCursors() }
                 if lost > 0 {
                     log.error(
                         "a reload removed exporters that did not deliver in time",
@@ -232,6 +240,7 @@ public final class Gateway: Sendable {
         let exporters = (graph?.exporters ?? []) + retiring.flatMap(\.exporters)
         let lost = Self.drain(exporters.map(\.delivery), until: deadline)
         for retired in retiring { retired.thread.join() }
+        replays.stop()
         let kept = data.close()
         state.withLock { $0.admin }?.stop()
         workers.stop()
@@ -269,6 +278,37 @@ public final class Gateway: Sendable {
         return (graph?.exporters ?? []).map { ($0.plan.id, $0.delivery.status) }
     }
 
+    /// What became of every item.
+    var flow: FlowReport {
+        let now = clock.unixNanoseconds
+        let pipelines = data.all.map { log in
+            FlowReport.PipelineReport(log, builder.flows.flow(of: log.name)) { accounts in
+                accounts.cursors.map { account in
+                    FlowReport.ExporterReport(
+                        id: data.exporter(of: account.name), account: account,
+                        lagSeconds: account.lagSeconds(at: now),
+                        secondsUntilFull: data.secondsUntilFull(log, account),
+                        replayed: replays.itemCount(data.exporter(of: account.name), log.name))
+                }
+            }
+        }
+        return FlowReport(
+            unixNanoseconds: now, uptime: clock.now - startedAt, pipelines: pipelines)
+    }
+
+    func delivery(of exporter: String) -> Delivery? {
+        state.withLock { $0.graph }?.exporters.first { $0.plan.id == exporter }?.delivery
+    }
+
+    /// Why the log of some pipeline takes nothing now.
+    var logRefusal: String? {
+        let pipelines = state.withLock { $0.graph?.plan.pipelines } ?? []
+        for log in data.all where pipelines.contains(where: { $0.id == log.name }) {
+            if let refusal = log.refusal { return "pipeline \(log.name): \(refusal)" }
+        }
+        return nil
+    }
+
     /// The ids of processors that refuse whatever comes, in any pipeline.
     var refusingProcessors: [String] {
         let processors = state.withLock { $0.graph?.processors } ?? []
@@ -298,7 +338,9 @@ public final class Gateway: Sendable {
         let queues =
             isInMemory
             ? plan.exporters.reduce(0) { $0 + ($1.delivery.inMemory().queueBytesMax ?? 0) }
-            : plan.pipelines.count * plan.log.log.cacheBytesMax
+            : (plan.pipelines.count + 1) * plan.log.log.cacheBytesMax
+                + plan.pipelines.reduce(0) { $0 + $1.exporters.count }
+                * ExportQueue.windowBytesMax
         log.info(
             "memory ceilings, in MiB",
             LogField("request_bodies", plan.limits.requestBodiesMax >> 20),

@@ -47,6 +47,7 @@ struct Graph {
 struct GraphBuilder {
     let environment: ReceiverEnvironment
     let data: DataDirectory
+    let flows = PipelineFlows()
 
     /// The log of Sluice's own spans. No pipeline can be called so.
     static let ownSpansLog = "own"
@@ -124,7 +125,7 @@ struct GraphBuilder {
         for exporter in takers { exporter.add(log, of: .traces, unlessHeldBy: others) }
         return Pipeline(
             id: Self.ownSpansLog, signal: .traces, steps: [], log: log,
-            exporters: takers.map(\.delivery))
+            exporters: takers.map(\.delivery), flow: flows.flow(of: Self.ownSpansLog))
     }
 
     private func makeDelivery(
@@ -163,7 +164,7 @@ struct GraphBuilder {
                 }
                 let metrics = ProcessorMetrics(
                     environment.metrics, processor: id, signal: pipeline.signal)
-                steps.append(Pipeline.Step(made, metrics))
+                steps.append(Pipeline.Step(id: id, made, metrics))
                 processors.append((id, made))
             }
             let deliveries = pipeline.exporters.compactMap { id in
@@ -174,7 +175,8 @@ struct GraphBuilder {
                     pipeline,
                     Pipeline(
                         id: pipeline.id, signal: pipeline.signal, steps: steps,
-                        log: try data.log(of: pipeline.id), exporters: deliveries)
+                        log: try data.log(of: pipeline.id), exporters: deliveries,
+                        flow: flows.flow(of: pipeline.id))
                 ))
         }
         return pipelines
@@ -236,6 +238,11 @@ struct GraphBuilder {
 }
 
 extension Graph {
+    /// The exporters' ids, by the names of their cursors.
+    var exportersByCursor: [String: String] {
+        Dictionary(exporters.map { ($0.plan.cursor, $0.plan.id) }) { first, _ in first }
+    }
+
     /// Whether an exporter is to have what comes into a log.
     func feeds(_ exporter: String, from log: DurableLog) -> Bool {
         if log.name == GraphBuilder.ownSpansLog {

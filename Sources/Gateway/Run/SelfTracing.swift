@@ -59,9 +59,10 @@ final class SelfTracing: Sendable {
         do throws(Refusal) {
             try pipeline.reserve(record)
         } catch {
+            pipeline.flow.refuse(batch.spanCount)
             return refused.add(batch.spanCount)
         }
-        pipeline.append(record) { isKept in
+        pipeline.append(record, .init(incoming: batch.spanCount)) { isKept in
             if !isKept { refused.add(batch.spanCount) }
         }
     }

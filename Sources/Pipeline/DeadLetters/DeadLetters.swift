@@ -94,6 +94,11 @@ public final class DeadLetters: Sendable {
     /// The files that are there, those of one exporter together and in their order.
     public func files() throws(SystemError) -> [DeadLetterFile] { try Self.files(in: directory) }
 
+    /// The files of one exporter.
+    public func files(of exporter: String) throws(SystemError) -> [DeadLetterFile] {
+        try files().filter { $0.series == DeadLetterFile.series(of: exporter) }
+    }
+
     /// Reads a file from its start. Nothing more is written to it, so that it can be removed when
     /// all of it was sent again.
     public func open(_ file: DeadLetterFile) throws(SystemError) -> DeadLetterReader {

@@ -9,6 +9,7 @@ public struct ProbabilisticSampler: Processor {
     let settings: ProbabilisticSamplerSettings
     let sampler: Sampler
     let hash: SamplingHash
+    public var isSampling: Bool { true }
     private let metrics: SamplingMetrics
     private let log: Logger
 
