@@ -6,7 +6,7 @@
 # BINARY=prebuilt takes the file `sluice` from the context's root instead of compiling it.
 ARG SWIFT_IMAGE=swift:6.3-bookworm
 ARG BASE_IMAGE=debian:12-slim
-ARG BINARY=build
+ARG BINARY
 
 FROM ${SWIFT_IMAGE} AS build
 WORKDIR /src
@@ -23,7 +23,8 @@ RUN make build && install -s .build/release/sluice /sluice
 FROM scratch AS prebuilt
 COPY sluice /sluice
 
-FROM ${BINARY} AS binary
+# The default stands here because Debian 12's buildah finds no stage by the default of an ARG.
+FROM ${BINARY:-build} AS binary
 
 FROM ${BASE_IMAGE}
 RUN apt-get update -qq \

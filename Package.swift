@@ -128,7 +128,12 @@ let package = Package(
         tests(
             "Pipeline",
             uses: ["Bytes", "OTLP", "Configuration", "DurableLog", "Platform", "Telemetry"]),
-        tests("Receivers", uses: ["OTLP", "Configuration", "Pipeline", "Platform"]),
+        tests(
+            "Receivers",
+            uses: [
+                "Bytes", "OTLP", "Platform", "Configuration", "Telemetry", "DurableLog",
+                "EventLoop", "HTTPServer", "Pipeline",
+            ]),
         tests(
             "Processors",
             uses: ["OTLP", "Configuration", "Pipeline", "Platform", "Telemetry", "Bytes"]),

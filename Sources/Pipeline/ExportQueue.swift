@@ -67,11 +67,12 @@ public final class ExportQueue: Sendable {
 
     // MARK: Sources
 
-    /// Takes what the exporter is to have of a log from now on.
+    /// Takes what the exporter is to have of a log from now on, or goes on with what was to end.
     public func add(
         _ log: DurableLog, of signal: Signal, cursor name: String, start: DurableLog.CursorStart,
         isSkippable: Bool
     ) {
+        if resume(log) { return wake() }
         let cursor = log.openCursor(name, start: start, isSkippable: isSkippable) {
             [weak self] items, bytes in self?.noteArrival(items, bytes)
         }
@@ -252,6 +253,22 @@ public final class ExportQueue: Sendable {
         }
     }
 
+    /// The exporter reads a log on that was to end; `false` where it has ended.
+    private func resume(_ log: DurableLog) -> Bool {
+        let isThere = reading.withLock { reading in
+            dropEnded(&reading)
+            guard let index = reading.sources.firstIndex(where: { $0.log === log }) else {
+                return false
+            }
+            reading.sources[index].isEnding = false
+            reading.sources[index].end = .max
+            reading.sources[index].hasReadAll = false
+            return true
+        }
+        outstanding.withLock { _ = $0.ended.remove(ObjectIdentifier(log)) }
+        return isThere
+    }
+
     /// Ends the cursors that were to end, and have come to it.
     private func dropEnded(_ reading: inout Reading) {
         for index in reading.sources.indices where reading.sources[index].isEnding {
@@ -348,7 +365,8 @@ extension ExportQueue {
             }
             guard let last = records.last else { return }
             source.hasReadAll = last.position.number + 1 >= source.end
-            for record in records where record.position.number < source.end {
+            // What is read behind the end goes out with the rest: the log may be resumed.
+            for record in records {
                 let batch = QueuedBatch(record, from: source.log, source.cursor)
                 source.window.append(batch)
                 source.windowItems += batch.itemCount

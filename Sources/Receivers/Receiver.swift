@@ -11,7 +11,8 @@ public protocol Receiver: AnyObject, Sendable {
     func start() throws(ComponentError)
     /// Where it listens, with the ports that the kernel chose.
     var boundAddresses: [SocketAddress] { get }
-    /// Puts other pipelines in place of the present ones: requests under way keep theirs.
+    /// Puts other pipelines in place of the present ones. Requests under way keep theirs, unless
+    /// these have closed: then the new ones are asked.
     func feed(_ intakes: [Signal: Intake])
     func stopAccepting()
     /// Answers what it has taken. At the deadline what is left is cut; `false` then.

@@ -22,9 +22,10 @@ struct Graph {
             _ log: DurableLog, of signal: Signal, unlessHeldBy others: [RunningExporter] = []
         ) {
             let isHeld = others.contains {
-                $0.plan.cursor == plan.cursor && $0.delivery.queue.reads(log)
+                $0.delivery !== delivery && $0.plan.cursor == plan.cursor
+                    && $0.delivery.queue.reads(log)
             }
-            guard !isHeld, !delivery.queue.reads(log) else { return }
+            if isHeld { return }
             delivery.queue.add(
                 log, of: signal, cursor: plan.cursor, start: plan.delivery.start,
                 isSkippable: plan.delivery.whenFull == .skip)

@@ -21,7 +21,15 @@ final class OTLPHTTPHandler: HTTPHandler {
     private let repairedTexts: MetricFamily<Counter>
     private let rejectedItems: MetricFamily<Counter>
     private let workspaces = OTLPWorkspaces()
-    private let intakes = Mutex<[Intake?]>([nil, nil, nil])
+    private let feed = Mutex(Feed())
+
+    /// Where batches go, by signal. Each reload brings the next one.
+    private struct Feed: Sendable {
+        var number = 0
+        var intakes: [Intake?] = [nil, nil, nil]
+
+        subscript(signal: Signal) -> Intake? { intakes[Int(signal.rawValue)] }
+    }
 
     init(_ settings: OTLPReceiverSettings, _ environment: ReceiverEnvironment) {
         self.settings = settings
@@ -40,7 +48,10 @@ final class OTLPHTTPHandler: HTTPHandler {
     }
 
     func feed(_ newIntakes: [Signal: Intake]) {
-        intakes.withLock { $0 = Signal.allCases.map { newIntakes[$0] } }
+        feed.withLock { feed in
+            feed.number += 1
+            feed.intakes = Signal.allCases.map { newIntakes[$0] }
+        }
     }
 
     // MARK: Before the body
@@ -71,7 +82,7 @@ final class OTLPHTTPHandler: HTTPHandler {
                 message: "\(path) takes POST, not \(head.method.rawValue.prefix(16))",
                 allow: answers.allowedMethods)
         }
-        guard intake(signal) != nil else {
+        guard feed.withLock({ $0[signal] }) != nil else {
             throw OTLPFailure(
                 status: .notFound,
                 message: "no \(signal.name) pipeline names this receiver; add it to "
@@ -169,9 +180,6 @@ final class OTLPHTTPHandler: HTTPHandler {
         _ checked: OTLPWorkspace.Checked, _ request: OTLPRequest, _ reply: OTLPReply
     ) {
         let signal = request.signal
-        guard let intake = intake(signal) else {
-            return fail(.overloaded("the configuration is changing; send again"), request, reply)
-        }
         note(checked, request)
         // The answer's closure must not keep the batch alive: a queue may hold it for long.
         let itemCount = checked.batch.itemCount
@@ -179,7 +187,7 @@ final class OTLPHTTPHandler: HTTPHandler {
             rejectedCount: checked.rejectedItemCount,
             errorMessage: partialMessage(checked, signal))
         do throws(Refusal) {
-            try intake.take(checked.batch, request.context) { [self] isKept in
+            try offer(checked.batch, request) { [self] isKept in
                 guard isKept else {
                     metrics.refused[signal].add(itemCount)
                     let reason = "the log could not be written; send again later"
@@ -194,8 +202,25 @@ final class OTLPHTTPHandler: HTTPHandler {
         }
     }
 
-    private func intake(_ signal: Signal) -> Intake? {
-        intakes.withLock { $0[Int(signal.rawValue)] }
+    /// A reload closes the queues that it has replaced, so that an intake from before may refuse a
+    /// batch that the present one takes.
+    private func offer(
+        _ batch: Batch, _ request: OTLPRequest,
+        whenKept: @escaping @Sendable (_ isKept: Bool) -> Void
+    ) throws(Refusal) {
+        var feed = feed.withLock { $0 }
+        while true {
+            guard let intake = feed[request.signal] else {
+                throw Refusal(reason: "the configuration is changing; send again")
+            }
+            do throws(Refusal) {
+                return try intake.take(batch, request.context, whenKept: whenKept)
+            } catch {
+                let present = self.feed.withLock { $0 }
+                guard present.number != feed.number else { throw error }
+                feed = present
+            }
+        }
     }
 
     // MARK: After it
