@@ -201,10 +201,10 @@ struct Recovery {
 
     /// Sees to it that each segment begins where the one before ends, or behind.
     ///
-    /// Where a segment was abandoned after an error, it ends where its successor of that run says:
-    /// what is behind was not acknowledged, or the successor has it itself. Between runs there is
-    /// no such overlap unless somebody has mixed the files of two logs or backups: then a cursor
-    /// could not name a place in both, and the file that does not fit is put aside.
+    /// Where a segment was abandoned after an error, it ends where its successor of the same run
+    /// says: what is behind was not acknowledged, or the successor has it itself. Between runs
+    /// there is no such overlap unless somebody has mixed the files of two logs or backups: then a
+    /// cursor could not name a place in both, and the file that does not fit is put aside.
     private mutating func order() {
         var ordered: [Segment] = []
         for segment in segments {

@@ -29,7 +29,7 @@ public final class ExportQueue: Sendable {
     }
 
     /// What has room and was not appended yet, and where what was appended is counted.
-    fileprivate struct Outstanding {
+    struct Outstanding {
         var reserved: [ObjectIdentifier: Backlog] = [:]
         /// Logs of which the exporter is to have nothing more.
         var ended: Set<ObjectIdentifier> = []
@@ -37,7 +37,7 @@ public final class ExportQueue: Sendable {
         var isClosed = false
     }
 
-    fileprivate struct Arrivals {
+    struct Arrivals {
         /// All items and bytes that ever came.
         var items = 0
         var bytes = 0
@@ -58,9 +58,9 @@ public final class ExportQueue: Sendable {
         case nothing
     }
 
-    private let limit: QueueLimit
+    let limit: QueueLimit
     private let reading = Mutex(Reading())
-    private let outstanding = Mutex(Outstanding())
+    let outstanding = Mutex(Outstanding())
     private let arrivals = Monitor(Arrivals())
 
     public init(_ limit: QueueLimit) { self.limit = limit }
@@ -131,6 +131,8 @@ public final class ExportQueue: Sendable {
             let (arrived, extra) = arrivals.withLock { ($0, $0.extras.popFirst()) }
             if arrived.isStopped { return nil }
             if let extra { return extra }
+            // Asked before the logs are: what had room until then is in them.
+            let isLast = arrived.isClosed && outstanding.withLock { $0.reservedSum.records } == 0
             let step = reading.withLock { take(limits, arrived.isClosed, from: &$0) }
             var deadline: Instant?
             switch step {
@@ -140,9 +142,7 @@ public final class ExportQueue: Sendable {
                 return lot
             case .nothing:
                 // A request that has room when the queue is closed still brings its batch.
-                if arrived.isClosed, outstanding.withLock({ $0.reservedSum.records }) == 0 {
-                    return nil
-                }
+                if isLast { return nil }
                 waitForArrival(after: arrived, items: 1, bytes: 0)
             case .notBefore(let time, let items, let bytes):
                 waitForArrival(after: arrived, items: items, bytes: bytes)
@@ -285,29 +285,6 @@ public final class ExportQueue: Sendable {
         reading.sources.removeAll { $0.cursor.isPast($0.end) }
     }
 
-    // MARK: Status
-
-    public var status: QueueStatus {
-        let (reserved, cursors) = outstanding.withLock { ($0.reservedSum, $0.cursors) }
-        var status = QueueStatus()
-        var used = reserved
-        for (signal, cursor) in cursors {
-            let pending = cursor.pending
-            used = used + pending
-            status.itemsBySignal[Int(signal.rawValue)] += pending.items
-            guard pending.records > 0, let oldest = cursor.oldestReceivedAt else { continue }
-            status.oldestReceivedAt = min(status.oldestReceivedAt ?? .max, oldest)
-        }
-        status.batches = used.records
-        status.items = used.items
-        status.bytes = used.bytes
-        status.size = limit.measure(used)
-        status.capacity = limit.capacity == .max ? nil : limit.capacity
-        status.isFull =
-            used.records > 0 && (status.size >= limit.capacity || used.bytes >= limit.bytesMax)
-        return status
-    }
-
     /// Each cursor with the log that it stands in.
     public var cursors: [(log: DurableLog, cursor: LogCursor)] {
         reading.withLock { $0.sources.map { ($0.log, $0.cursor) } }
@@ -403,13 +380,4 @@ extension ExportQueue {
         }
         return lot
     }
-}
-
-extension ExportQueue.Outstanding {
-    fileprivate var reservedSum: Backlog { reserved.values.reduce(Backlog(), +) }
-    fileprivate var sum: Backlog { cursors.reduce(reservedSum) { $0 + $1.cursor.pending } }
-}
-
-extension ExportQueue.Arrivals {
-    fileprivate var hasEnough: Bool { items >= wantedItems && bytes >= wantedBytes }
 }

@@ -124,22 +124,33 @@ struct FlowTable {
                 "+ lost", "+ pending", "lag", "", "full in", "replayed",
             ], indent: 2)
         for exporter in pipeline.elements("exporters") {
-            let old = earlier?.elements("exporters").first {
-                $0.word("cursor") == exporter.word("cursor")
-            }
-            let pending = exporter["pending"] ?? exporter
-            let count = { (key: String) in "\(exporter.integer(key))" }
-            table.append([
-                exporter.word("exporter") + (exporter.flag("orphaned") ? " (not configured)" : ""),
-                count("items"), count("exported"), rate("exported", exporter, old),
-                count("dropped"), count("set_aside"), count("skipped"), count("lost"),
-                "\(pending.integer("items"))", Figure.bytes(pending.integer("bytes")),
-                Figure.seconds(exporter.number("lag_seconds")),
-                exporter["seconds_until_full"]?.double.map(Figure.seconds) ?? "-",
-                count("replayed"),
-            ])
+            let cursor = exporter.word("cursor")
+            let old = earlier?.elements("exporters").first { $0.word("cursor") == cursor }
+            table.append(row(exporter, after: old))
         }
         return table.text
+    }
+
+    private func row(_ exporter: ConfigurationNode, after old: ConfigurationNode?) -> [String] {
+        let pending = exporter["pending"] ?? exporter
+        let mark = exporter.flag("orphaned") ? " (not configured)" : ""
+        var row = [exporter.word("exporter") + mark, "\(exporter.integer("items"))"]
+        row.append("\(exporter.integer("exported"))")
+        row.append(rate("exported", exporter, old))
+        for key in ["dropped", "set_aside", "skipped", "lost"] {
+            row.append("\(exporter.integer(key))")
+        }
+        row.append("\(pending.integer("items"))")
+        row.append(Figure.bytes(pending.integer("bytes")))
+        row.append(Figure.seconds(exporter.number("lag_seconds")))
+        row.append(timeUntilFull(exporter))
+        row.append("\(exporter.integer("replayed"))")
+        return row
+    }
+
+    private func timeUntilFull(_ exporter: ConfigurationNode) -> String {
+        guard let node = exporter["seconds_until_full"], !node.isNull else { return "-" }
+        return Figure.seconds(exporter.number("seconds_until_full"))
     }
 
     private func rate(

@@ -540,7 +540,7 @@ def test_a_destination_that_names_a_retry_after_is_left_alone_so_long(processes)
     assert time.monotonic() - started >= 1
 
 
-def test_a_destination_that_answers_400_drops_that_request_alone(processes):
+def test_a_destination_that_answers_400_costs_that_request_alone(processes):
     sink = processes.sink(
         lambda request: Answer(400, b"no") if b"poison" in request.body else OK)
     gateway = processes.sluice(configuration({"otlp_http": {
@@ -552,9 +552,9 @@ def test_a_destination_that_answers_400_drops_that_request_alone(processes):
     names = [item.item for item in sink.wait_for_items("traces", 2)]
     assert any("before" in name for name in names) and any("after" in name for name in names)
     wait_until(
-        lambda: gateway.metric("sluice_exporter_dropped_items", reason="rejected") == 1,
-        what="the drop is counted")
-    assert len(gateway.log("items dropped", cause="rejected")) == 1
+        lambda: gateway.metric("sluice_exporter_set_aside_items", reason="rejected") == 1,
+        what="the item is counted")
+    assert len(gateway.log("items set aside in dead-letter/", cause="rejected")) == 1
 
 
 def test_a_destination_that_takes_a_part_is_believed(processes):
