@@ -70,6 +70,25 @@ import Testing
         kill(log)
     }
 
+    @Test func `Nothing is deleted that a cursor is past in memory alone`() throws {
+        let log = try open {
+            $0.retain = .zero; $0.segmentBytes = 500
+        }
+        let cursor = log.openCursor("a") { _, _ in }
+        append(0..<20, to: log)
+        log.maintain()
+        let count = log.state.withLock { $0.segments.count }
+        #expect(try cursor.readAll().count == 20)
+        var faults = FaultPlan()
+        faults.failing = disk.calls + 1..<disk.calls + 2
+        disk.set(faults)
+        log.maintain()
+        #expect(log.state.withLock { $0.segments.count } == count)
+        log.maintain()
+        #expect(log.state.withLock { $0.segments.count } <= 1)
+        kill(log)
+    }
+
     @Test func `Damage that nobody could copy is moved aside and not deleted`() throws {
         let log = try open {
             $0.retain = .zero; $0.segmentBytes = 1000
