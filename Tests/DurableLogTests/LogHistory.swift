@@ -279,6 +279,11 @@ struct LogHistory {
         let isLast = faults.crashAt == .max || options.crashes <= crashes
         faults.crashAt = isLast ? .max : disk.calls + 1 + random.below(faults.crashAt)
         disk.set(faults)
+        // Their file is replaced as a whole: a crash leaves the old one or the new one.
+        for case .cursorsUnreadable(let reason) in answers.events.withLock({ $0 })
+        where reason.hasSuffix("is damaged") {
+            fail(reason)
+        }
         if random.chance(1, 3) { checkAll() }
     }
 

@@ -48,6 +48,47 @@ import Testing
         #expect(try cursor.readAll().map(\.record) == [record(1)])
     }
 
+    @Test func `A number that a record could not be kept under is no other's`() throws {
+        let log = try open()
+        let cursor = log.openCursor("a") { _, _ in }
+        append(0..<1, to: log)
+        var faults = FaultPlan()
+        faults.kind = .syncError
+        faults.percent = 100
+        disk.set(faults)
+        append(1..<3, to: log)
+        #expect(log.status.refusal != nil)
+        disk.set(FaultPlan())
+        log.maintain()
+        append(3..<4, to: log)
+        let read = try cursor.readAll()
+        #expect(read.map(\.record) == [record(0), record(3)])
+        // The first attempt left 2 and 3 in a file, the second got none.
+        #expect(read.map(\.position.number).first == 1)
+        #expect(read.last?.position.number == 4)
+        #expect(cursor.pending == Backlog() && cursor.isPast(log.end))
+        kill(log)
+    }
+
+    @Test func `Nothing is deleted that a cursor is past in memory alone`() throws {
+        let log = try open {
+            $0.retain = .zero; $0.segmentBytes = 500
+        }
+        let cursor = log.openCursor("a") { _, _ in }
+        append(0..<20, to: log)
+        log.maintain()
+        let count = log.state.withLock { $0.segments.count }
+        #expect(try cursor.readAll().count == 20)
+        var faults = FaultPlan()
+        faults.failing = disk.calls + 1..<disk.calls + 2
+        disk.set(faults)
+        log.maintain()
+        #expect(log.state.withLock { $0.segments.count } == count)
+        log.maintain()
+        #expect(log.state.withLock { $0.segments.count } <= 1)
+        kill(log)
+    }
+
     @Test func `Damage that nobody could copy is moved aside and not deleted`() throws {
         let log = try open {
             $0.retain = .zero; $0.segmentBytes = 1000
