@@ -18,7 +18,7 @@ public enum PercentEncoding {
         return encoded
     }
 
-    /// Nil where the text is not what ``encode(_:)`` makes.
+    /// Nil where a `%` has no two digits behind it, or the bytes are not UTF-8.
     public static func decode(_ text: some StringProtocol) -> String? {
         var bytes: [UInt8] = []
         var rest = Array(text.utf8)[...]
@@ -28,10 +28,10 @@ public enum PercentEncoding {
                 continue
             }
             guard rest.count >= 2,
-                let value = UInt8(String(decoding: rest.prefix(2), as: UTF8.self), radix: 16)
+                let high = Character(Unicode.Scalar(rest.removeFirst())).hexDigitValue,
+                let low = Character(Unicode.Scalar(rest.removeFirst())).hexDigitValue
             else { return nil }
-            bytes.append(value)
-            rest = rest.dropFirst(2)
+            bytes.append(UInt8(high << 4 | low))
         }
         return String(validating: bytes, as: UTF8.self)
     }

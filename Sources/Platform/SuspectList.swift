@@ -62,9 +62,4 @@ public struct SuspectList: Equatable, Sendable {
     }
 
     mutating func append(_ entry: Entry) { entries.append(entry) }
-
-    /// Forgets what is over: ranges that the log has delivered, or no longer has.
-    public mutating func removeAll(where isOver: (RecordRange) -> Bool) {
-        entries.removeAll { isOver($0.records) }
-    }
 }
