@@ -56,8 +56,14 @@ private func serve(
 ) throws(SystemError) -> Duration {
     var limit = plan.shutdownTimeout
     let log = Logger(output)
+    // Threads have begun by then, and what comes each second has come once.
+    var settlesAt: Instant? = .now + .seconds(2)
     while true {
-        let signal = try signals.next(until: .now + LogOutput.rateLimitWindow)
+        let signal = try signals.next(until: settlesAt ?? .now + LogOutput.rateLimitWindow)
+        if let time = settlesAt, time <= .now {
+            CurrentProcess.releaseStartupPages()
+            settlesAt = nil
+        }
         output.reportSuppressed()
         switch signal {
         case .hangUp:
