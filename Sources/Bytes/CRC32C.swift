@@ -10,10 +10,10 @@ public struct CRC32C: Sendable {
     public var value: UInt32 { ~register }
 
     public mutating func update(_ bytes: RawSpan) {
+        guard Self.isInHardware else { return register = Self.slow(register, bytes) }
         // SAFETY: the C function reads `count` bytes from the span's start, which outlives it.
         register = unsafe bytes.withUnsafeBytes { bytes in
             guard let start = bytes.baseAddress else { return register }
-            guard Self.isInHardware else { return unsafe Self.slow(register, bytes) }
             return unsafe sluice_crc32c(
                 register, start.assumingMemoryBound(to: UInt8.self), bytes.count)
         }
@@ -31,10 +31,13 @@ public struct CRC32C: Sendable {
     private static let isInHardware = sluice_has_crc32c() != 0
 
     /// For processors without the instruction: a byte at a time, by a table.
-    static func slow(_ start: UInt32, _ bytes: UnsafeRawBufferPointer) -> UInt32 {
-        unsafe bytes.reduce(start) { register, byte in
-            register >> 8 ^ table[Int(UInt8(truncatingIfNeeded: register) ^ byte)]
+    static func slow(_ start: UInt32, _ bytes: RawSpan) -> UInt32 {
+        var register = start
+        for offset in bytes.byteOffsets {
+            let byte = UInt8(truncatingIfNeeded: register) ^ bytes.byte(at: offset)
+            register = register >> 8 ^ table[Int(byte)]
         }
+        return register
     }
 
     private static let table: [UInt32] = (0..<256).map { byte in
