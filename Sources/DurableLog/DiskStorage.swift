@@ -60,6 +60,10 @@ private final class DiskFile: LogFile {
         try descriptor.writeAll(bytes, at: offset)
     }
 
+    func write(_ pieces: [[UInt8]], at offset: Int) throws(SystemError) {
+        try descriptor.writeAll(pieces, at: offset)
+    }
+
     func truncate(to bytes: Int) throws(SystemError) { try descriptor.truncate(to: bytes) }
 
     func synchronize() throws(SystemError) { try descriptor.synchronizeData() }

@@ -174,7 +174,9 @@ public final class DurableLog: Sendable {
     ///   the settings make it, with false when it could not be written.
     public func append(_ record: LogRecord, whenKept: @escaping @Sendable (Bool) -> Void) {
         guard settings.durability != .memory else { return keep(record, whenKept) }
-        state.withLock { state in
+        var record = record
+        if !settings.compresses { record.checksum = record.computedChecksum }
+        state.withLock { [record] state in
             state.reservedBytes -= record.bytesOnDisk
             state.pending.append(Pending(record: record, whenKept: whenKept))
             state.pendingBytes += record.bytesOnDisk

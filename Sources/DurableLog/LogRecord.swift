@@ -1,3 +1,5 @@
+import Bytes
+
 /// What the log keeps of one request: bytes it does not look into, and what is counted of them.
 public struct LogRecord: Sendable {
     /// What the bytes are. Other kinds have their numbers reserved in ``LogFormat``.
@@ -8,6 +10,9 @@ public struct LogRecord: Sendable {
     /// Small facts beside the payload, such as a trace context: at most ``attachmentBytesMax``.
     public var attachment: [UInt8]
     public var payload: [UInt8]
+    /// Of attachment and payload, where it is known: whoever appends a record has its bytes in the
+    /// processor's cache, and the thread that writes them has not.
+    var checksum: UInt32?
 
     public static let attachmentBytesMax = 1024
     /// A record is read into memory whole.
@@ -30,6 +35,15 @@ public struct LogRecord: Sendable {
     /// What it takes on disk, uncompressed.
     public var bytesOnDisk: Int {
         LogFormat.recordBytes(content: attachment.count + payload.count)
+    }
+}
+
+extension LogRecord {
+    var computedChecksum: UInt32 {
+        var checksum = CRC32C()
+        checksum.update(attachment)
+        checksum.update(payload)
+        return checksum.value
     }
 }
 

@@ -28,9 +28,19 @@ public protocol LogFile: AnyObject, Sendable {
     ) throws(SystemError) -> Int
     /// Writes all of `bytes`; after an error any part of them may have been written.
     func write(_ bytes: RawSpan, at offset: Int) throws(SystemError)
+    /// Writes all pieces, one behind the other; at most ``LogFile/piecesMax``.
+    func write(_ pieces: [[UInt8]], at offset: Int) throws(SystemError)
     func truncate(to bytes: Int) throws(SystemError)
     /// The data is on the disk when this returns. After an error nobody knows which part is.
     func synchronize() throws(SystemError)
+}
+
+extension LogFile {
+    static var piecesMax: Int { FileDescriptor.piecesMax }
+
+    public func write(_ pieces: [[UInt8]], at offset: Int) throws(SystemError) {
+        try write(Array(pieces.joined()).rawSpan, at: offset)
+    }
 }
 
 extension LogStorage {

@@ -9,9 +9,6 @@ final class SegmentWriter {
     private let seed: RecordSeed
     private var buffer: [UInt8] = []
 
-    /// Written at once; a record that is larger is written alone.
-    private static let chunkBytes = 1 << 20
-
     /// Makes the file. What is in it is there after a crash once ``synchronize()`` has returned,
     /// the file itself once the directory is synchronized.
     init(_ header: SegmentHeader, in directory: String, _ storage: any LogStorage)
@@ -35,21 +32,13 @@ final class SegmentWriter {
         _ records: some Sequence<LogRecord>, compressor: inout Compressor?
     ) throws(SystemError) {
         var next = segment
-        // A property's bytes can't be lent while they may change.
-        var buffer = takeBuffer()
-        defer { self.buffer = buffer }
-        var bufferOffset = next.dataEnd
+        var chunk = Chunk(offset: next.dataEnd, spare: takeBuffer())
+        defer { buffer = chunk.buffer }
         for record in records {
-            let end = encode(
-                record, at: bufferOffset + buffer.count, into: &buffer, &next, &compressor)
-            precondition(end == bufferOffset + buffer.count, "BUG: a record has another length")
-            if buffer.count >= Self.chunkBytes {
-                try file.write(buffer.rawSpan, at: bufferOffset)
-                bufferOffset = end
-                buffer.removeAll(keepingCapacity: buffer.capacity <= 4 * Self.chunkBytes)
-            }
+            encode(record, into: &chunk, &next, &compressor)
+            if chunk.isFull { try chunk.write(to: file) }
         }
-        try file.write(buffer.rawSpan, at: bufferOffset)
+        try chunk.write(to: file)
         next.bytes = next.dataEnd
         next.lastWritten = BootTime.now.nanoseconds
         segment = next
@@ -58,7 +47,6 @@ final class SegmentWriter {
     private func takeBuffer() -> [UInt8] {
         var taken: [UInt8] = []
         swap(&taken, &buffer)
-        taken.removeAll(keepingCapacity: true)
         return taken
     }
 
@@ -79,38 +67,93 @@ final class SegmentWriter {
     }
 
     private func encode(
-        _ record: LogRecord, at offset: Int, into buffer: inout [UInt8],
-        _ segment: inout Segment, _ compressor: inout Compressor?
-    ) -> Int {
+        _ record: LogRecord, into chunk: inout Chunk, _ segment: inout Segment,
+        _ compressor: inout Compressor?
+    ) {
         var content: [UInt8]?
         if compressor != nil {
             content = compressor!.compress((record.attachment + record.payload).rawSpan)
         }
-        var checksum = CRC32C()
-        if let content {
-            checksum.update(content)
-        } else {
-            checksum.update(record.attachment)
-            checksum.update(record.payload)
-        }
+        var stored = CRC32C()
+        if let content { stored.update(content) }
+        let checksum =
+            content == nil ? record.checksum ?? record.computedChecksum : stored.value
         let contentBytes = record.attachment.count + record.payload.count
         let header = RecordHeader(
             position: segment.endPosition, receivedAt: record.receivedAt,
             itemCount: UInt32(clamping: record.itemCount),
             storedBytes: UInt32(content?.count ?? contentBytes), contentBytes: UInt32(contentBytes),
-            contentChecksum: checksum.value, attachmentBytes: UInt16(record.attachment.count),
+            contentChecksum: checksum, attachmentBytes: UInt16(record.attachment.count),
             kind: .data, signal: record.signal, flags: content == nil ? [] : .zstd)
-        let start = buffer.count
-        header.encode(into: &buffer, offset: offset, seed: seed)
+        let end = chunk.end + header.bytesOnDisk
+        header.encode(into: &chunk.buffer, offset: chunk.end, seed: seed)
         if let content {
-            buffer += content
+            chunk.append(content)
         } else {
-            buffer += record.attachment
-            buffer += record.payload
+            chunk.append(record.attachment)
+            chunk.append(record.payload)
         }
-        let length = header.bytesOnDisk
-        buffer.append(contentsOf: repeatElement(0, count: length - (buffer.count - start)))
-        segment.note(header, end: offset + length)
-        return offset + length
+        chunk.pad(to: end)
+        segment.note(header, end: end)
+    }
+}
+
+/// Records on their way to the file. Large payloads are not copied: they are pieces of their own.
+private struct Chunk {
+    private var pieces: [[UInt8]] = []
+    private var piecesBytes = 0
+    /// What follows the pieces.
+    var buffer: [UInt8]
+    private var offset: Int
+
+    /// Written at once; a record that is larger is written alone.
+    private static let bytesMax = 1 << 20
+    /// To copy less than this costs little beside a piece more for the kernel.
+    private static let pieceBytesMin = 16 << 10
+
+    /// - Parameters:
+    ///   - offset: in the file.
+    ///   - spare: an array whose memory is used again.
+    init(offset: Int, spare: [UInt8]) {
+        self.offset = offset
+        buffer = spare
+        empty()
+    }
+
+    /// Where in the file the next byte comes to stand.
+    var end: Int { offset + piecesBytes + buffer.count }
+
+    var isFull: Bool { piecesBytes + buffer.count >= Self.bytesMax }
+
+    mutating func append(_ bytes: [UInt8]) {
+        guard bytes.count >= Self.pieceBytesMin else {
+            buffer += bytes
+            return
+        }
+        pieces.append(buffer)
+        pieces.append(bytes)
+        piecesBytes += buffer.count + bytes.count
+        buffer = []
+    }
+
+    mutating func pad(to end: Int) {
+        precondition(end >= self.end, "BUG: a record has another length")
+        buffer.append(contentsOf: repeatElement(0, count: end - self.end))
+    }
+
+    mutating func write(to file: any LogFile) throws(SystemError) {
+        if pieces.isEmpty {
+            try file.write(buffer.rawSpan, at: offset)
+        } else {
+            try file.write(pieces + [buffer], at: offset)
+        }
+        offset = end
+        empty()
+    }
+
+    private mutating func empty() {
+        pieces = []
+        piecesBytes = 0
+        buffer.removeAll(keepingCapacity: buffer.capacity <= 4 * Self.bytesMax)
     }
 }

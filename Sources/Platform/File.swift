@@ -1,3 +1,4 @@
+internal import Bytes
 internal import Glibc
 
 /// Files: the few calls that this project needs, with owned descriptors and typed errors.
@@ -89,6 +90,59 @@ extension FileDescriptor {
                         raw, buffer.baseAddress! + done, buffer.count - done, offset + done)
                 }
             }
+        }
+    }
+
+    /// Writes all pieces from `offset` on, one behind the other, going on after short writes. They
+    /// are not copied, and one call takes them all.
+    ///
+    /// - Parameter pieces: at most ``piecesMax``.
+    public borrowing func writeAll(_ pieces: [[UInt8]], at offset: Int) throws(SystemError) {
+        precondition(pieces.count <= Self.piecesMax, "BUG: too many pieces for one call")
+        let raw = rawValue
+        var vectors = unsafe [iovec]()
+        unsafe vectors.reserveCapacity(pieces.count)
+        try unsafe Self.withVectors(pieces[...], &vectors) { vectors throws(SystemError) in
+            var first = 0
+            var offset = offset
+            while unsafe first < vectors.count {
+                // SAFETY: the vectors from `first` on are within pieces that outlive the call.
+                var count = try unsafe vectors.withUnsafeBufferPointer {
+                    vectors throws(SystemError) in
+                    try systemCall("pwritev") {
+                        unsafe pwritev(
+                            raw, vectors.baseAddress! + first, CInt(vectors.count - first), offset)
+                    }
+                }
+                offset += count
+                while unsafe first < vectors.count, unsafe count >= vectors[first].iov_len {
+                    unsafe count -= vectors[first].iov_len
+                    first += 1
+                }
+                guard count > 0 else { continue }
+                unsafe vectors[first].iov_base += count
+                unsafe vectors[first].iov_len -= count
+            }
+        }
+    }
+
+    /// Below the kernel's limit of 1,024, and so few that a stack has room for as many frames.
+    public static let piecesMax = 256
+
+    /// Lends all pieces at once, by calling itself for the rest: each only while a closure runs.
+    private static func withVectors(
+        _ pieces: ArraySlice<[UInt8]>, _ vectors: inout [iovec],
+        _ body: (inout [iovec]) throws(SystemError) -> Void
+    ) throws(SystemError) {
+        guard let piece = pieces.first else { return try unsafe body(&vectors) }
+        // SAFETY: the vector is used by `body` alone, which runs before the bytes are given back;
+        // pwritev only reads through it.
+        try unsafe piece.rawSpan.withUnsafeBytes { bytes throws(SystemError) in
+            if let start = bytes.baseAddress, bytes.count > 0 {
+                unsafe vectors.append(
+                    iovec(iov_base: UnsafeMutableRawPointer(mutating: start), iov_len: bytes.count))
+            }
+            try unsafe withVectors(pieces.dropFirst(), &vectors, body)
         }
     }
 
