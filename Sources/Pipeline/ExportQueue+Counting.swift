@@ -32,4 +32,14 @@ extension ExportQueue.Outstanding {
 
 extension ExportQueue.Arrivals {
     var hasEnough: Bool { items >= wantedItems && bytes >= wantedBytes }
+
+    /// Whether a sleeper has to be woken now. Where a wake-up is under way, no consumer has taken
+    /// its view of the arrivals since (that ends it): whoever sleeps or is about to has an older
+    /// one, so that one of them at least will look at the logs after this.
+    mutating func beginWaking() -> Bool {
+        guard !isWaking else { return false }
+        isWaking = true
+        wakeUps += 1
+        return true
+    }
 }

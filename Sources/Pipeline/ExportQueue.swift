@@ -46,6 +46,10 @@ public final class ExportQueue: Sendable {
         var wantedItems = 0
         var wantedBytes = 0
         var wakeUps: UInt64 = 0
+        /// A consumer was woken that has not looked at the logs yet. It will find what comes now,
+        /// too, and wakes the next one if there is more: a wake-up for each request would cost more
+        /// than the request.
+        var isWaking = false
         var isClosed = false
         var isStopped = false
         /// Made by others than the cursors, and handed out first.
@@ -59,9 +63,11 @@ public final class ExportQueue: Sendable {
     }
 
     let limit: QueueLimit
-    private let reading = Mutex(Reading())
+    /// A lock that does not spin: it is held while a log is read.
+    private let reading = Monitor(Reading())
     let outstanding = Mutex(Outstanding())
     private let arrivals = Monitor(Arrivals())
+    private let hasDurableLog = Atomic<Bool>(false)
 
     public init(_ limit: QueueLimit) { self.limit = limit }
 
@@ -72,6 +78,7 @@ public final class ExportQueue: Sendable {
         _ log: DurableLog, of signal: Signal, cursor name: String, start: DurableLog.CursorStart,
         isSkippable: Bool
     ) {
+        if log.settings.durability != .memory { hasDurableLog.store(true, ordering: .relaxed) }
         if resume(log) { return wake() }
         let cursor = log.openCursor(name, start: start, isSkippable: isSkippable) {
             [weak self] items, bytes in self?.noteArrival(items, bytes)
@@ -128,7 +135,10 @@ public final class ExportQueue: Sendable {
     /// The next lot; waits until there is one. Nil when the queue was closed and is empty.
     public func nextLot(_ limits: LotLimits) -> Lot? {
         while true {
-            let (arrived, extra) = arrivals.withLock { ($0, $0.extras.popFirst()) }
+            let (arrived, extra) = arrivals.withLock { arrivals in
+                arrivals.isWaking = false
+                return (arrivals, arrivals.extras.popFirst())
+            }
             if arrived.isStopped { return nil }
             if let extra { return extra }
             // Asked before the logs are: what had room until then is in them.
@@ -179,16 +189,13 @@ public final class ExportQueue: Sendable {
         let wakes = arrivals.withLock { arrivals in
             arrivals.items += items
             arrivals.bytes += bytes
-            guard arrivals.hasEnough else { return false }
-            arrivals.wakeUps += 1
-            return true
+            return arrivals.hasEnough && arrivals.beginWaking()
         }
         if wakes { arrivals.notifyOne() }
     }
 
     private func wakeOne() {
-        arrivals.withLock { $0.wakeUps += 1 }
-        arrivals.notifyOne()
+        if arrivals.withLock({ $0.beginWaking() }) { arrivals.notifyOne() }
     }
 
     private func wake() {
@@ -291,9 +298,7 @@ public final class ExportQueue: Sendable {
     }
 
     /// Whether what waits is on the disk, and so outlives the process.
-    var isDurable: Bool {
-        reading.withLock { $0.sources.contains { $0.log.settings.durability != .memory } }
-    }
+    var isDurable: Bool { hasDurableLog.load(ordering: .relaxed) }
 }
 
 extension ExportQueue {

@@ -134,12 +134,12 @@ extension QueuedBatch {
         guard let signal = Signal(rawValue: record.signal) else {
             preconditionFailure("BUG: a record of a signal that this version does not write")
         }
-        let now = SystemClock().unixNanoseconds
-        let age = now - min(now, record.receivedAt)
+        let wallTime = SystemClock().unixNanoseconds
+        let now = Instant.now.nanoseconds
+        let age = wallTime - min(wallTime, record.receivedAt)
         self.init(
             signal: signal, payload: record.payload, itemCount: record.itemCount,
-            enqueuedAt: Instant(
-                nanoseconds: Instant.now.nanoseconds - min(age, Instant.now.nanoseconds)),
+            enqueuedAt: Instant(nanoseconds: now - min(age, now)),
             receivedAt: record.receivedAt, trace: TraceContext(attachment: record.attachment),
             origin: origin)
     }
