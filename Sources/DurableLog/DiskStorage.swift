@@ -67,4 +67,6 @@ private final class DiskFile: LogFile {
     func truncate(to bytes: Int) throws(SystemError) { try descriptor.truncate(to: bytes) }
 
     func synchronize() throws(SystemError) { try descriptor.synchronizeData() }
+
+    func releasePages(_ range: Range<Int>) { descriptor.releasePages(range) }
 }

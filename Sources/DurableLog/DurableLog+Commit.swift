@@ -42,6 +42,9 @@ extension DurableLog {
                 guard let segment else { return (false, [LogCursor]()) }
                 note(segment, isOpen: isOpen, &state)
                 advance(to: segment.endPosition - UInt64(records.count), &state)
+                // What all have passed nobody reads again, and memory that is used again soon is
+                // in the processor's cache.
+                state.forgetRecent(before: state.base)
                 for record in records { publish(record, &state) }
                 return (true, state.cursors)
             }
@@ -105,6 +108,12 @@ extension DurableLog {
         counters.writtenBytes.add(bytes, ordering: .relaxed)
         committer.bytesSinceLook += bytes
         if isFull { committer.writer = nil }
+        // A cursor that is behind finds in the page cache what comes now; otherwise the pages are
+        // better used for the next commit: the log would fill the machine's memory with what
+        // nobody reads.
+        if settings.durability == .fsync, state.withLock({ $0.isReadFromMemory }) {
+            writer.releasePages(from: durable)
+        }
         return writer.segment
     }
 

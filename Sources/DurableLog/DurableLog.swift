@@ -215,11 +215,7 @@ public final class DurableLog: Sendable {
         guard settings.durability == .memory else { return }
         state.withLock { state in
             // One that a reload has closed is opened again soon.
-            let base = min(state.cursors.map(\.place.base).min() ?? state.end, state.orphanBase)
-            while let first = state.recent.first, first.position.number < base {
-                _ = state.recent.popFirst()
-                state.recentBytes -= first.record.bytesOnDisk
-            }
+            state.forgetRecent(before: min(state.base, state.orphanBase))
         }
     }
 
@@ -300,6 +296,22 @@ public final class DurableLog: Sendable {
 
     /// A log is at least some segments: it is given free by the segment.
     var segmentBytesMax: Int { min(settings.segmentBytes, settings.bytesMax / 4) }
+}
+
+extension DurableLog.State {
+    /// The first number that some open cursor is not past.
+    var base: UInt64 { cursors.reduce(end) { min($0, $1.place.base) } }
+
+    /// Whether no cursor has fallen behind what is in memory.
+    var isReadFromMemory: Bool { base >= recent.first?.position.number ?? end }
+
+    /// Lets go of records in memory.
+    mutating func forgetRecent(before number: UInt64) {
+        while let first = recent.first, first.position.number < number {
+            _ = recent.popFirst()
+            recentBytes -= first.record.bytesOnDisk
+        }
+    }
 }
 
 /// Counts since the start, for the metrics.

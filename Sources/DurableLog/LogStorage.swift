@@ -33,6 +33,8 @@ public protocol LogFile: AnyObject, Sendable {
     func truncate(to bytes: Int) throws(SystemError)
     /// The data is on the disk when this returns. After an error nobody knows which part is.
     func synchronize() throws(SystemError)
+    /// Says that a range that is on the disk will not be read soon.
+    func releasePages(_ range: Range<Int>)
 }
 
 extension LogFile {
@@ -41,6 +43,8 @@ extension LogFile {
     public func write(_ pieces: [[UInt8]], at offset: Int) throws(SystemError) {
         try write(Array(pieces.joined()).rawSpan, at: offset)
     }
+
+    public func releasePages(_ range: Range<Int>) {}
 }
 
 extension LogStorage {
