@@ -22,13 +22,16 @@ ARGS ?=
 # For `make fuzz`: the fuzzer and how long it runs.
 TARGET ?= HTTP
 SECONDS ?= 60
+# For `make bench-backlog`: how much the log holds; the disk needs a fifth more.
+GIGABYTES ?= 20
 # For `make crash-test`: how often, and which random choices; more options: CRASH_ARGS=--help.
 KILLS ?= 1000
 SEED ?=
 CRASH_ARGS ?=
 
-.PHONY: build run test test-debug test-asan test-tsan test-integration crash-test test-all bench differential \
-	fuzz fuzz-replay lint format clean help dependencies build-dependencies test-dependencies swift
+.PHONY: build run test test-debug test-asan test-tsan test-integration crash-test test-all \
+	bench bench-backlog differential fuzz fuzz-replay lint format clean help \
+	dependencies build-dependencies bench-dependencies test-dependencies swift
 
 build: swift build-dependencies ## the release binary, .build/release/sluice
 	$(SWIFT) build $(RELEASE) --product sluice
@@ -66,8 +69,11 @@ crash-test: build test-dependencies $(VENV)/.installed ## KILLS=1000 SEED=: noth
 	SLUICE=$(abspath $(BINARY)) $(VENV)/bin/python Tests/crash/crash_test.py --kills $(KILLS) \
 		$(if $(SEED),--seed $(SEED)) $(CRASH_ARGS)
 
-bench: build ## the benchmarks' table
+bench: build bench-dependencies ## the benchmarks' table
 	Benchmarks/run
+
+bench-backlog: build ## GIGABYTES=20: a log that filled while its destination was down
+	Benchmarks/backlog --gigabytes $(GIGABYTES)
 
 differential: swift test-dependencies $(VENV)/.installed ## the JSON codec against Python's protobuf
 	cd Benchmarks && $(SWIFT) build -c release --product CodecTool
@@ -92,10 +98,13 @@ clean: ## what was built; never data
 	rm -rf .build Fuzz/.build Benchmarks/.build $(VENV)
 
 dependencies: ## installs all Debian packages that are missing (as root)
-	@scripts/install-dependencies build test
+	@scripts/install-dependencies build test bench
 
 build-dependencies:
 	@scripts/install-dependencies build
+
+bench-dependencies:
+	@scripts/install-dependencies build bench
 
 test-dependencies:
 	@scripts/install-dependencies build test
