@@ -75,12 +75,14 @@ class Downstream:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
-            # Data that is under way while the gateway is killed: no fault of anybody's.
-            with contextlib.suppress(OSError), connection.makefile("rb") as reader:
-                while self._one(connection, reader):
-                    pass
+            # Data that is under way while the gateway is killed, or a connection that the flapping
+            # cuts before it is served: no fault of anybody's.
+            with contextlib.suppress(OSError):
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                with connection.makefile("rb") as reader:
+                    while self._one(connection, reader):
+                        pass
         finally:
             with self._changed:
                 self._connections.discard(connection)
