@@ -379,7 +379,9 @@ extension ExportQueue {
             reading.sources[index].windowItems -= next.itemCount
             reading.sources[index].windowBytes -= next.payload.count
             lot.batches.append(next)
-            if reading.sources[index].window.isEmpty, limits.batchesMax > lot.batches.count {
+            // For the next batch of the lot, or to know whether somebody is to be woken for more:
+            // what came while a wake-up was under way has woken nobody.
+            if reading.sources[index].window.isEmpty {
                 refill(&reading.sources[index], LotLimits(), &reading.error)
             }
         }

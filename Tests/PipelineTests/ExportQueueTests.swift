@@ -160,6 +160,23 @@ final class QueueBench: Sendable {
         for consumer in consumers { consumer?.join() }
     }
 
+    @Test func `No arrival is missed by consumers that do not come back`() throws {
+        let lots = 4
+        for _ in 0..<200 {
+            let bench = QueueBench()
+            let consumers = try (0..<lots).map { number in
+                try Thread(name: "consumer-\(number)") { _ = bench.queue.nextLot(.oneBatch) }
+            }
+            let producers = try (0..<2).map { number in
+                try Thread(name: "producer-\(number)") {
+                    for _ in 0..<lots / 2 { bench.append(batch()) }
+                }
+            }
+            // Each takes one: it would wait for ever if nobody woke it.
+            for thread in producers + consumers { thread.join() }
+        }
+    }
+
     @Test func `A batch with a reservation still enters a queue that is closing`() throws {
         let bench = QueueBench(capacity: 10, sizer: .requests, bytesMax: .max)
         let late = batch()
