@@ -5,6 +5,8 @@ import Synchronization
 /// The writing side of a log, for its thread.
 struct Committer: ~Copyable {
     var writer: SegmentWriter?
+    /// Was written until just now, and is sealed.
+    var full: SegmentWriter?
     var lastNumber: UInt64
     var compressor: Compressor?
     /// Written since the disk's free space was last looked at.
@@ -14,6 +16,7 @@ struct Committer: ~Copyable {
 
     init(lastNumber: UInt64, compresses: Bool) {
         writer = nil
+        full = nil
         self.lastNumber = lastNumber
         compressor = compresses ? Compressor(.zstd) : nil
     }
@@ -23,6 +26,7 @@ struct Committer: ~Copyable {
         try? writer?.seal()
         try? writer?.synchronize()
         writer = nil
+        full = nil
     }
 }
 
@@ -50,6 +54,7 @@ extension DurableLog {
             }
         }
         for pending in batch { pending.whenKept(isWritten) }
+        releasePages()
         guard isWritten else { return }
         let items = records.reduce(0) { $0 + $1.itemCount }
         let payload = records.reduce(0) { $0 + $1.payload.count }
@@ -80,6 +85,20 @@ extension DurableLog {
         return nil
     }
 
+    /// A cursor that is behind finds in the page cache what it has to read. Otherwise pages are
+    /// better used for what comes next: the log would fill the machine's memory with what nobody
+    /// reads. The segment that is written keeps its pages: a start after a crash reads all of it.
+    private func releasePages() {
+        committer.withLock { committer in
+            guard let writer = committer.full else { return }
+            committer.full = nil
+            guard settings.durability == .fsync, state.withLock({ $0.isReadFromMemory }) else {
+                return
+            }
+            writer.releasePages()
+        }
+    }
+
     private func tryWriting(
         _ records: [LogRecord], _ committer: inout Committer
     ) throws(SystemError) -> Segment {
@@ -107,13 +126,7 @@ extension DurableLog {
         let bytes = writer.segment.bytes - durable.bytes
         counters.writtenBytes.add(bytes, ordering: .relaxed)
         committer.bytesSinceLook += bytes
-        if isFull { committer.writer = nil }
-        // A cursor that is behind finds in the page cache what comes now; otherwise the pages are
-        // better used for the next commit: the log would fill the machine's memory with what
-        // nobody reads.
-        if settings.durability == .fsync, state.withLock({ $0.isReadFromMemory }) {
-            writer.releasePages(from: durable)
-        }
+        if isFull { (committer.writer, committer.full) = (nil, writer) }
         return writer.segment
     }
 

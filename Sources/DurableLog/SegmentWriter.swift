@@ -52,11 +52,8 @@ final class SegmentWriter {
 
     func synchronize() throws(SystemError) { try file.synchronize() }
 
-    /// Has the page cache forget what was written since the segment was `earlier`, which must be on
-    /// the disk.
-    func releasePages(from earlier: Segment) {
-        file.releasePages(earlier.dataEnd..<max(earlier.dataEnd, segment.bytes))
-    }
+    /// Has the page cache forget the segment, which must be on the disk.
+    func releasePages() { file.releasePages(0..<segment.bytes) }
 
     /// Writes the seal, which says that nothing follows.
     func seal() throws(SystemError) {

@@ -172,11 +172,10 @@ extension FileDescriptor {
         try systemCall("fdatasync") { fdatasync(raw) }
     }
 
-    /// Has the page cache forget a range of bytes, and the rest of the page that it begins in. What
-    /// is not on the disk yet stays. Advice, so that nothing can fail.
+    /// Has the page cache forget a range of bytes. What is not on the disk yet stays, and so do
+    /// pages that the range covers in part. Advice, so that nothing can fail.
     public borrowing func releasePages(_ range: Range<Int>) {
-        let start = range.lowerBound - range.lowerBound % Machine.pageBytes
-        _ = posix_fadvise(rawValue, start, range.upperBound - start, POSIX_FADV_DONTNEED)
+        _ = posix_fadvise(rawValue, range.lowerBound, range.count, POSIX_FADV_DONTNEED)
     }
 
     public borrowing func truncate(to bytes: Int) throws(SystemError) {

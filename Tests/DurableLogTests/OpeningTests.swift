@@ -58,10 +58,40 @@ import Testing
     }
 }
 
+@Suite struct PageCacheTests {
+    @Test(arguments: [true, false])
+    func `Full segments leave the page cache unless a cursor is behind`(keepsUp: Bool) throws {
+        let scratch = try Scratch()
+        let storage = CountingStorage()
+        var settings = LogSettings()
+        settings.diskReserveBytes = 0
+        settings.segmentBytes = 4096
+        settings.cacheBytesMax = 1000
+        let log = try DurableLog(
+            "small", directory: scratch.path + "/log", settings: settings, epoch: .random(),
+            storage: storage)
+        let cursor = log.openCursor("a") { _, _ in }
+        for number in 0..<40 {
+            let next = record(number, bytes: 500, items: 1)
+            #expect(log.reserve(bytes: next.bytesOnDisk) == nil)
+            log.append(next) { _ in }
+            log.commitGathered()
+            guard keepsUp else { continue }
+            for placed in try cursor.read(bytesMax: .max) {
+                cursor.settle(placed.position, as: CursorTotals(exported: 1))
+            }
+        }
+        #expect((storage.releases.load(ordering: .relaxed) > 0) == keepsUp)
+        log.close()
+    }
+}
+
 /// The machine's files, counting what is read of them.
 private final class CountingStorage: LogStorage {
     private let disk = DiskStorage()
     let bytesRead = Atomic<Int>(0)
+    /// How often the page cache was told to forget something.
+    let releases = Atomic<Int>(0)
 
     private final class CountingFile: LogFile {
         let file: any LogFile
@@ -88,6 +118,10 @@ private final class CountingStorage: LogStorage {
 
         func truncate(to bytes: Int) throws(SystemError) { try file.truncate(to: bytes) }
         func synchronize() throws(SystemError) { try file.synchronize() }
+
+        func releasePages(_ range: Range<Int>) {
+            storage.releases.add(1, ordering: .relaxed)
+        }
     }
 
     func list(_ directory: String) throws(SystemError) -> [String] { try disk.list(directory) }
