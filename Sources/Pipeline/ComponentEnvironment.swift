@@ -9,12 +9,19 @@ public struct ComponentEnvironment: Sendable {
     public var log: Logger
     public var metrics: MetricRegistry
     public var clock: any Clock
+    /// 32 hexadecimal digits that name the data directory: the same over restarts, different for
+    /// two gateways.
+    public var directoryID: String
 
-    public init(id: String, log: Logger, metrics: MetricRegistry, clock: any Clock) {
+    public init(
+        id: String, log: Logger, metrics: MetricRegistry, clock: any Clock,
+        directoryID: String = String(repeating: "0", count: 32)
+    ) {
         self.id = id
         self.log = log
         self.metrics = metrics
         self.clock = clock
+        self.directoryID = directoryID
     }
 }
 

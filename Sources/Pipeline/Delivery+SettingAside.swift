@@ -9,17 +9,18 @@ extension Delivery {
     func narrow(
         _ batch: QueuedBatch, rejectedBecause reason: String, _ slot: borrowing CrashSlot
     ) {
-        guard batch.itemCount > 1, let indexed = batch.indexed() else {
+        guard batch.wantedItemCount > 1, let indexed = batch.indexed() else {
             return giveUp(batch, "rejected", reason)
         }
         var narrowing = Narrowing(indexed, rejectedBecause: reason)
         var totals = CursorTotals()
         while let piece = narrowing.next() {
-            let part = batch.part(piece.payload, itemCount: piece.itemCount)
-            switch attempt(Lot([part]), slot) {
+            var lot = Lot([batch.part(piece.payload, items: piece.items)])
+            switch attempt(&lot, slot) {
             case .accepted(let rejectedItemCount, _):
                 narrowing.accepted()
-                totals.exported += piece.itemCount - rejectedItemCount
+                totals.exported += lot.batches[0].wantedItemCount - rejectedItemCount
+                totals = totals + lot.batches[0].exclusionTotals
                 totals.dropped += rejectedItemCount
                 dropped.with(id, batch.signal.name, "partial_success").add(rejectedItemCount)
                 metrics.sendFailed[batch.signal].add(rejectedItemCount)
@@ -28,10 +29,9 @@ extension Delivery {
             case .left: return abandon(Lot([batch]))
             }
         }
-        let letters = narrowing.rejectedPieces.map { rejected in
+        let letters = narrowing.rejectedPieces.compactMap { rejected in
             letter(
-                batch.part(rejected.piece.payload, itemCount: rejected.piece.itemCount),
-                rejected.reason, items: Array(rejected.piece.items))
+                batch.part(rejected.piece.payload, items: rejected.piece.items), rejected.reason)
         }
         let count = letters.reduce(0) { $0 + $1.itemCount }
         if count > 0 {
@@ -48,7 +48,7 @@ extension Delivery {
     func giveUp(
         _ batch: QueuedBatch, _ cause: StaticString, _ reason: String, isOpaque: Bool = false
     ) {
-        var letter = letter(batch, reason, items: Array(0..<batch.itemCount))
+        guard var letter = letter(batch, reason) else { return batch.settle(as: CursorTotals()) }
         letter.isOpaque = isOpaque
         guard let totals = putAside([letter], cause, batch.signal) else {
             return abandon(Lot([batch]))
@@ -56,7 +56,35 @@ extension Delivery {
         batch.settle(as: totals)
     }
 
-    private func letter(_ batch: QueuedBatch, _ reason: String, items: [Int]) -> DeadLetter {
+    /// Sets items of a lot aside that an exporter will never take, and marks them as excluded.
+    ///
+    /// - Returns: `false` when the time was over before there was room for them.
+    func exclude(_ rejected: [RejectedItem], from lot: inout Lot) -> Bool {
+        precondition(!rejected.isEmpty, "BUG: an exporter excludes no item")
+        let byBatch = Dictionary(grouping: rejected, by: \.batch)
+        for (index, rejected) in byBatch.sorted(by: { $0.key < $1.key }) {
+            let batch = lot.batches[index]
+            guard let indexed = batch.indexed() else {
+                preconditionFailure("BUG: an exporter names items of what cannot be read")
+            }
+            let letters = rejected.compactMap { rejected in
+                let items = rejected.item..<rejected.item + 1
+                var edit = PayloadEdit()
+                edit.keepOnly(items, of: batch.itemCount)
+                let payload = edit.apply(to: batch.payload, index: indexed.index)
+                return letter(batch.part(payload, items: items), rejected.reason)
+            }
+            guard let totals = putAside(letters, "rejected", batch.signal) else { return false }
+            lot.batches[index].exclude(rejected.map(\.item), as: totals)
+        }
+        return true
+    }
+
+    /// Nil where all items were set aside before.
+    private func letter(_ whole: QueuedBatch, _ reason: String) -> DeadLetter? {
+        guard let batch = whole.withoutExcluded() else { return nil }
+        let items = (0..<whole.itemCount).filter { !whole.excludedItems.contains($0) }
+            .map { (whole.itemsOfRecord?.lowerBound ?? 0) + $0 }
         var position = batch.letter?.position
         // Of the record's items those that are left of the letter's.
         if let known = position?.items, known.count > items.last ?? 0 {

@@ -181,7 +181,8 @@ public final class Delivery: Sendable {
     }
 
     private func deliver(_ lot: Lot, _ slot: borrowing CrashSlot) {
-        switch attempt(lot, slot) {
+        var lot = lot
+        switch attempt(&lot, slot) {
         case .accepted(let rejectedItemCount, let message):
             succeeded(lot, rejectedItemCount, message)
         case .rejected(let reason):
@@ -206,7 +207,7 @@ public final class Delivery: Sendable {
         case left
     }
 
-    func attempt(_ lot: Lot, _ slot: borrowing CrashSlot) -> Result {
+    func attempt(_ lot: inout Lot, _ slot: borrowing CrashSlot) -> Result {
         let started = environment.clock.now
         var backoff = Backoff(settings.retry)
         var random = SystemRandomNumberGenerator()
@@ -219,6 +220,8 @@ public final class Delivery: Sendable {
             case .accepted(let rejectedItemCount, let message):
                 return .accepted(rejectedItemCount: rejectedItemCount, message: message)
             case .reject(let reason): return .rejected(because: reason)
+            case .exclude(let items):
+                if !exclude(items, from: &lot) { return .left }
             case .retry(let after, let reason):
                 if mustLeave() { return .left }
                 guard settings.retry.isEnabled else {
@@ -265,11 +268,11 @@ public final class Delivery: Sendable {
         if wasFailing { environment.log.info("delivering again") }
         var rejected = rejectedItemCount
         for batch in lot.batches {
-            metrics.sent[batch.signal].add(batch.itemCount)
-            let dropped = min(rejected, batch.itemCount)
+            metrics.sent[batch.signal].add(batch.wantedItemCount)
+            let dropped = min(rejected, batch.wantedItemCount)
             rejected -= dropped
             batch.settle(
-                as: CursorTotals(exported: batch.itemCount - dropped, dropped: dropped))
+                as: CursorTotals(exported: batch.wantedItemCount - dropped, dropped: dropped))
         }
         guard rejectedItemCount > 0, let signal = lot.batches.first?.signal else { return }
         metrics.sendFailed[signal].add(rejectedItemCount)

@@ -21,6 +21,25 @@ public enum ExportOutcome: Sendable, Equatable {
     case retry(after: Duration?, because: String)
     /// The same bytes never will.
     case reject(because: String)
+    /// Nothing was delivered, because of these items alone. They are set aside, and the lot comes
+    /// again at once, with them among its batches' `excludedItems`.
+    case exclude([RejectedItem])
+}
+
+/// One item of a lot that a destination never takes.
+public struct RejectedItem: Sendable, Equatable {
+    /// Index of its batch in the lot.
+    public var batch: Int
+    /// Index of the item in the batch's payload.
+    public var item: Int
+    /// In the destination's words.
+    public var reason: String
+
+    public init(batch: Int, item: Int, reason: String) {
+        self.batch = batch
+        self.item = item
+        self.reason = reason
+    }
 }
 
 /// The batches that one call of an exporter delivers together.

@@ -18,6 +18,16 @@ public struct QueuedBatch: Sendable {
     public let trace: TraceContext?
     /// The record that it is in its log.
     public let origin: BatchOrigin?
+    /// Where a destination that knows what it has remembers this: its place in its log, or in the
+    /// replay, for what comes again although it is there, and for what was set aside.
+    public let place: BatchPlace?
+    /// Where the batch is a part of its record: which of its items they are. Nil for all.
+    public private(set) var itemsOfRecord: Range<Int>?
+    /// Indices of items that were set aside and are not to be delivered, in ascending order. Only
+    /// an exporter that answers `.exclude` ever sees any.
+    public private(set) var excludedItems: [Int] = []
+    /// What became of those.
+    private(set) var exclusionTotals = CursorTotals()
     /// What it was set aside as, where it is sent again because of that. It has no origin then.
     let letter: ResentLetter?
 
@@ -27,12 +37,14 @@ public struct QueuedBatch: Sendable {
     ) {
         self.init(
             signal: signal, payload: payload, itemCount: itemCount, enqueuedAt: enqueuedAt,
-            receivedAt: receivedAt, trace: trace, origin: origin, letter: nil)
+            receivedAt: receivedAt, trace: trace, origin: origin, letter: nil,
+            place: origin.map { BatchPlace(log: $0.log.name, position: $0.ledgerPosition) })
     }
 
     private init(
         signal: Signal, payload: [UInt8], itemCount: Int, enqueuedAt: Instant,
-        receivedAt: UInt64, trace: TraceContext?, origin: BatchOrigin?, letter: ResentLetter?
+        receivedAt: UInt64, trace: TraceContext?, origin: BatchOrigin?, letter: ResentLetter?,
+        place: BatchPlace?
     ) {
         self.signal = signal
         self.payload = payload
@@ -42,6 +54,7 @@ public struct QueuedBatch: Sendable {
         self.trace = trace
         self.origin = origin
         self.letter = letter
+        self.place = place
     }
 }
 
@@ -62,27 +75,65 @@ extension QueuedBatch {
             signal: entry.signal, payload: payload, itemCount: itemCount, enqueuedAt: .now,
             receivedAt: 0, trace: nil, origin: nil,
             letter: ResentLetter(
-                replay: replay, pipeline: entry.pipeline, position: entry.position))
+                replay: replay, pipeline: entry.pipeline, position: entry.position),
+            place: BatchPlace(log: entry.pipeline, position: replay.nextPosition()))
     }
 
+    /// - Parameter totals: what became of the items, those that were excluded apart.
     func settle(as totals: CursorTotals) {
+        let totals = totals + exclusionTotals
         origin?.settle(as: totals)
         letter?.replay.settle(as: totals)
     }
 
+    /// Items that are to be delivered.
+    public var wantedItemCount: Int { itemCount - excludedItems.count }
+
+    mutating func exclude(_ items: [Int], as totals: CursorTotals) {
+        precondition(
+            items.allSatisfy { (0..<itemCount).contains($0) && !excludedItems.contains($0) },
+            "BUG: an exporter excludes an item that it was not given")
+        excludedItems = (excludedItems + items).sorted()
+        exclusionTotals = exclusionTotals + totals
+    }
+
     /// Some of the items, in a request of their own.
-    func part(_ payload: [UInt8], itemCount: Int) -> QueuedBatch {
-        QueuedBatch(
-            signal: signal, payload: payload, itemCount: itemCount, enqueuedAt: enqueuedAt,
-            receivedAt: receivedAt, trace: trace, origin: origin, letter: letter)
+    func part(_ payload: [UInt8], items: Range<Int>) -> QueuedBatch {
+        var part = QueuedBatch(
+            signal: signal, payload: payload, itemCount: items.count, enqueuedAt: enqueuedAt,
+            receivedAt: receivedAt, trace: trace, origin: origin, letter: letter, place: place)
+        let first = (itemsOfRecord?.lowerBound ?? 0) + items.lowerBound
+        part.itemsOfRecord = first..<first + items.count
+        // Their totals stay with the whole, which is what is settled.
+        part.excludedItems = excludedItems.filter(items.contains).map { $0 - items.lowerBound }
+        return part
+    }
+
+    /// What is left of it; nil where that is nothing.
+    func withoutExcluded() -> QueuedBatch? {
+        guard wantedItemCount > 0 else { return nil }
+        guard !excludedItems.isEmpty, let indexed = indexed() else { return self }
+        var edit = PayloadEdit()
+        for item in excludedItems { edit.removeItem(item) }
+        return QueuedBatch(
+            signal: signal, payload: edit.apply(to: payload, index: indexed.index),
+            itemCount: wantedItemCount, enqueuedAt: enqueuedAt, receivedAt: receivedAt,
+            trace: trace, origin: origin, letter: letter, place: place)
     }
 
     /// Nil where the bytes are not what they were when they were taken.
-    func indexed() -> Batch? {
+    public func indexed() -> Batch? {
         var index = TelemetryIndex()
         guard (try? index.rebuild(over: payload.rawSpan, as: signal)) != nil else { return nil }
         return Batch(payload: payload, index: index)
     }
+}
+
+/// A batch's name in a ledger, for ever.
+public struct BatchPlace: Sendable {
+    /// The pipeline.
+    public let log: String
+    public let position: LogPosition
 }
 
 /// A dead letter that is sent again.
@@ -101,6 +152,12 @@ public struct BatchOrigin: Sendable {
     var replay: ReplayTally?
     /// Whether a destination that knows what it has takes it again all the same.
     public var isForced = false
+
+    /// What is forced is another delivery of the record, and has a place of its own.
+    fileprivate var ledgerPosition: LogPosition {
+        guard isForced, let replay else { return position }
+        return replay.nextPosition()
+    }
 
     /// Of the exporter, however often that is renamed.
     public var cursorName: String { cursor.name }
@@ -134,12 +191,13 @@ extension QueuedBatch {
         guard let signal = Signal(rawValue: record.signal) else {
             preconditionFailure("BUG: a record of a signal that this version does not write")
         }
-        let wallTime = SystemClock().unixNanoseconds
-        let now = Instant.now.nanoseconds
-        let age = wallTime - min(wallTime, record.receivedAt)
+        let now = SystemClock().unixNanoseconds
+        let age = now - min(now, record.receivedAt)
+        // Read once: a record may be older than the machine's start.
+        let uptime = Instant.now.nanoseconds
         self.init(
             signal: signal, payload: record.payload, itemCount: record.itemCount,
-            enqueuedAt: Instant(nanoseconds: now - min(age, now)),
+            enqueuedAt: Instant(nanoseconds: uptime - min(age, uptime)),
             receivedAt: record.receivedAt, trace: TraceContext(attachment: record.attachment),
             origin: origin)
     }

@@ -4,15 +4,26 @@ import Platform
 /// What became of the items that are sent again. They are in no cursor's totals.
 public final class ReplayTally: Sendable {
     private struct State {
+        var placeCount: UInt64 = 0
         var itemsOut = 0
         var totals = CursorTotals()
     }
 
+    /// Of the places that its batches have in a ledger.
+    private let epoch = LogEpoch.random()
     private let state = Monitor(State())
 
     public init() {}
 
     public var totals: CursorTotals { state.withLock { $0.totals } }
+
+    /// A place in a ledger that nothing else has.
+    func nextPosition() -> LogPosition {
+        state.withLock { state in
+            defer { state.placeCount += 1 }
+            return LogPosition(epoch: epoch, number: state.placeCount)
+        }
+    }
 
     /// Counts items that are about to be delivered, once less than `itemsMax` are on their way.
     ///

@@ -144,4 +144,49 @@ private func quick() -> DeliverySettings {
         #expect(bench.delivery.drain(until: .now + .seconds(20)) == 0)
         #expect(bench.dropped("partial_success") == 1)
     }
+
+    @Test func `Excluded items are set aside once, and the rest of the lot is delivered`() throws {
+        var settings = quick()
+        settings.lots = LotLimits(itemsMin: 8)
+        let bench = Bench(settings) { lot, attempt in
+            switch attempt {
+            case 1: .exclude([RejectedItem(batch: 1, item: 2, reason: "too round")])
+            case 2:
+                .exclude([
+                    RejectedItem(batch: 1, item: 0, reason: "too red"),
+                    RejectedItem(batch: 0, item: 3, reason: "too red"),
+                ])
+            case 3: .retry(after: nil, because: "not now")
+            default: .accepted()
+            }
+        }
+        for _ in 0..<2 {
+            let payload = Numbered.payload(.traces, [[4]])
+            #expect(
+                bench.logs.put(
+                    LogRecord(
+                        signal: 0, itemCount: 4, receivedAt: SystemClock().unixNanoseconds,
+                        payload: payload)))
+        }
+        try bench.delivery.start()
+        #expect(bench.delivery.drain(until: .now + .seconds(20)) == 0)
+        let lots = bench.exporter.lots.withLock { $0 }
+        #expect(lots.count == 4)
+        #expect(lots.last?.batches.map(\.excludedItems) == [[3], [0, 2]])
+        #expect(lots.last?.batches.map(\.wantedItemCount) == [3, 2])
+        #expect(bench.delivery.metrics.sent[.traces].value == 5)
+        // No directory for what is set aside: it is dropped, counted.
+        #expect(bench.dropped("rejected") == 3)
+        let totals = bench.logs.logs[0].accounts.cursors.map(\.totals)
+        #expect(totals == [CursorTotals(exported: 5, dropped: 3)])
+    }
+
+    @Test func `What was received before the machine started is delivered`() throws {
+        let bench = Bench(quick()) { _, _ in .accepted() }
+        #expect(
+            bench.logs.put(LogRecord(signal: 0, itemCount: 2, receivedAt: 1, payload: [1])))
+        try bench.delivery.start()
+        #expect(bench.delivery.drain(until: .now + .seconds(20)) == 0)
+        #expect(bench.delivery.metrics.sent[.traces].value == 2)
+    }
 }

@@ -18,6 +18,8 @@ final class DataDirectory: Sendable {
 
     let settings: LogDirectorySettings
     let epoch = LogEpoch.random()
+    /// 32 hexadecimal digits, kept in the file `id`; without files, of this run alone.
+    let directoryID: String
     private let log: Logger
     private let metrics: MetricRegistry
     private let clock: any Clock
@@ -41,6 +43,7 @@ final class DataDirectory: Sendable {
         cursorMetrics = CursorMetrics(metrics)
         let isDurable = settings.log.durability != .memory
         lock = isDurable ? try Self.lock(settings.directory) : nil
+        directoryID = isDurable ? try Self.id(of: settings.directory) : epoch.description
         safety = isDurable ? try Self.safety(settings, log, clock) : DeliverySafety()
         do throws(SystemError) {
             let started = try Platform.Thread(name: "log-keeper") { [stopping, weak self] in
@@ -83,6 +86,23 @@ final class DataDirectory: Sendable {
                 "the data directory '\(directory)' cannot be used: \(error); set "
                     + "service.log.directory to one that this user may write to, or "
                     + "service.log.durability to memory")
+        }
+    }
+
+    /// Reads the directory's name for itself, or gives it one.
+    private static func id(of directory: String) throws(ComponentError) -> String {
+        let path = "\(directory)/id"
+        do throws(SystemError) {
+            if let known = try? FileSystem.read(path, bytesMax: 64),
+                let id = LogEpoch(String(decoding: known.prefix { $0 > 32 }, as: UTF8.self))
+            {
+                return id.description
+            }
+            let id = LogEpoch.random().description
+            try FileSystem.replace(path, with: Array("\(id)\n".utf8))
+            return id
+        } catch {
+            throw ComponentError("the data directory '\(directory)': \(error)")
         }
     }
 

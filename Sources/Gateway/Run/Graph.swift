@@ -224,7 +224,7 @@ struct GraphBuilder {
         let base = environment.component
         return ComponentEnvironment(
             id: id, log: base.log.component(id, kind: kind, pipeline: pipeline),
-            metrics: base.metrics, clock: base.clock)
+            metrics: base.metrics, clock: base.clock, directoryID: data.directoryID)
     }
 
     private func prefixed<Made>(

@@ -1,9 +1,8 @@
-import Glibc
-import Platform
+internal import Glibc
 
-/// Ends the waits of other threads, now and from now on.
-final class Cancellation: Sendable {
-    enum Outcome {
+/// Ends the waits of other threads for descriptors, now and from now on.
+public final class Cancellation: Sendable {
+    public enum Outcome {
         case ready
         case timedOut
         case cancelled
@@ -12,17 +11,17 @@ final class Cancellation: Sendable {
     /// One message, never taken: the descriptor stays readable for every waiter.
     private let signal: Mailbox<Bool>
 
-    init() throws(SystemError) {
+    public init() throws(SystemError) {
         signal = try Mailbox(messagesMax: 1)
     }
 
-    func cancel() {
+    public func cancel() {
         // Refused when it was called before, which is just as well.
         signal.post(true)
     }
 
     /// Waits until the descriptor is ready for `events` or has failed.
-    func wait(
+    public func wait(
         for events: CInt, on descriptor: CInt, until deadline: Instant
     ) throws(SystemError) -> Outcome {
         var requests = [
