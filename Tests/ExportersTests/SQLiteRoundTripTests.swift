@@ -106,7 +106,7 @@ import Testing
             "links": """
             [{"trace_id":"00000000000000010000000000000002","span_id":"0000000000000003",\
             "trace_state":"a=b","attributes":{"why":"batch"},"dropped_attributes":7,"flags":257}]
-            """,
+            """, "adjusted_count": nil,
         ]
         for (column, value) in expected { #expect(row[column] == .some(value), "\(column)") }
         #expect(row.count == expected.count + 2)

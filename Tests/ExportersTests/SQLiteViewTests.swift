@@ -14,6 +14,7 @@ import Testing
             scope.message(2) { span in
                 span.identifier(1, 0, 0xab)
                 span.identifier(2, 0xffff_ffff_ffff_fffe)
+                span.string(3, "ot=th:c")
                 span.string(5, "GET /")
                 span.varint(6, 3)
                 span.fixed64(7, 1_700_000_000_000_000_001)
@@ -31,6 +32,8 @@ import Testing
             "parent_span_id": nil, "attributes": "{}", "events": "[]", "links": "[]",
             "resource": #"{"service.name":"checkout"}"#, "scope_name": "library",
             "scope_version": "1.2.3", "scope_attributes": #"{"scope.kind":"test"}"#,
+            "operation": "GET /", "adjusted_count": "4.0", "trace_state": "ot=th:c",
+            "start_time_unix_nano": "1700000000000000001",
         ]
         for (column, value) in expected { #expect(row[column] == .some(value), "\(column)") }
     }
@@ -49,6 +52,9 @@ import Testing
         let row = try #require(try fixture.rows("SELECT * FROM logs WHERE body = 'slow'").first)
         #expect(row["time"] == "2023-11-14T22:13:20.000000000Z")
         #expect(row["severity"] == "WARN")
+        #expect(row["time_source"] == "observed")
+        #expect(row["time_unix_nano"] == "1700000000000000000")
+        #expect(row["adjusted_count"] == "1.0")
         #expect(row["service_name"] == "unknown_service")
         #expect(row["span_id"] == "0000000000000001")
         #expect(try fixture.value("SELECT body FROM logs WHERE body <> 'slow'") == "5")

@@ -46,7 +46,7 @@ public struct SQLiteSettings: Sendable, Equatable {
         }
         cacheBytes = reader.bytes("cache_size", default: cacheBytes, in: (1 << 20)...(1 << 40))
         var standard = Self.standardDelivery
-        _ = reader.mapping("transaction") { standard.lots.read(&$0) }
+        _ = reader.mapping("transaction") { standard.lots.readTransaction(&$0) }
         delivery = DeliverySettings(&reader, standard: standard)
     }
 
@@ -64,16 +64,5 @@ public struct SQLiteSettings: Sendable, Equatable {
         // What makes a local file refuse, a lock or a full disk, is soon over.
         delivery.retry.initialInterval = .seconds(1)
         return delivery
-    }
-}
-
-extension LotLimits {
-    fileprivate mutating func read(_ reader: inout MappingReader) {
-        itemsMax = reader.int("max_rows", default: itemsMax, in: 1...1_000_000)
-        bytesMax = reader.bytes("max_bytes", default: bytesMax, in: (64 << 10)...(1 << 30))
-        waitMax = reader.duration(
-            "max_wait", default: waitMax, in: .zero...Duration.seconds(60))
-        // Half of what fits is worth a commit.
-        itemsMin = itemsMax / 2
     }
 }

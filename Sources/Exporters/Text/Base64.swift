@@ -8,6 +8,12 @@ enum Base64 {
     static func text(_ bytes: RawSpan, _ range: ByteRange) -> String {
         var output: [UInt8] = []
         output.reserveCapacity((range.count + 2) / 3 * 4)
+        encode(bytes, range) { output.append($0) }
+        return String(decoding: output, as: UTF8.self)
+    }
+
+    @inline(__always)
+    static func encode(_ bytes: RawSpan, _ range: ByteRange, append: (UInt8) -> Void) {
         for start in stride(from: range.lowerBound, to: range.upperBound, by: 3) {
             let count = min(3, range.upperBound - start)
             var group: UInt32 = 0
@@ -16,9 +22,8 @@ enum Base64 {
             }
             for digit in 0..<4 {
                 let index = Int(group >> UInt32(18 - 6 * digit)) & 63
-                output.append(digit <= count ? alphabet[index] : UInt8(ascii: "="))
+                append(digit <= count ? alphabet[index] : UInt8(ascii: "="))
             }
         }
-        return String(decoding: output, as: UTF8.self)
     }
 }

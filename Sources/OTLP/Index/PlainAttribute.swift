@@ -55,10 +55,4 @@ extension RawSpan {
         }
         return unsafe unchecked(offset) < 0x80 && end &- start <= 9
     }
-
-    /// - Precondition: `offset` is in bounds. It is not checked.
-    @inline(__always) @unsafe
-    private func unchecked(_ offset: Int) -> UInt8 {
-        unsafe unsafeLoad(fromUncheckedByteOffset: offset, as: UInt8.self)
-    }
 }

@@ -93,8 +93,12 @@ public struct DataPointView: Sendable {
         switch field.number {
         case 4: count = field.bits
         case 5: sum = Double(bitPattern: field.bits)
-        case 6: Self.readFixed64(field, bytes) { bucketCounts.append($0) }
-        case 7: Self.readFixed64(field, bytes) { explicitBounds.append(Double(bitPattern: $0)) }
+        case 6:
+            bucketCounts.reserveCapacity(field.value.count / 8)
+            Self.readFixed64(field, bytes) { bucketCounts.append($0) }
+        case 7:
+            explicitBounds.reserveCapacity(field.value.count / 8)
+            Self.readFixed64(field, bytes) { explicitBounds.append(Double(bitPattern: $0)) }
         case 10: flags = UInt32(truncatingIfNeeded: field.bits)
         case 11: min = Double(bitPattern: field.bits)
         case 12: max = Double(bitPattern: field.bits)
@@ -146,6 +150,8 @@ public struct DataPointView: Sendable {
                 buckets.counts.append(field.bits)
                 continue
             }
+            // Most counts take one byte.
+            buckets.counts.reserveCapacity(field.value.count)
             var packed = WireReader(field.value)
             while packed.offset < packed.end {
                 guard let count = try? packed.varint(in: bytes) else {

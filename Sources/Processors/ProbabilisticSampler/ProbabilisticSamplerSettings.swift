@@ -1,4 +1,5 @@
 import Configuration
+import OTLP
 
 public struct ProbabilisticSamplerSettings: Sendable {
     enum Mode: String, Sendable, CaseIterable {

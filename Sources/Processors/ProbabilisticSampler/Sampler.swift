@@ -1,3 +1,5 @@
+import OTLP
+
 /// How the threshold for an item is found: the three modes, and what a percentage of 0 makes them.
 enum Sampler: Sendable {
     case never

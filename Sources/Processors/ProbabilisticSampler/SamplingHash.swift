@@ -1,4 +1,5 @@
 import Bytes
+import OTLP
 
 /// The hash of mode `hash_seed`: FNV-1a, 32 bits, over the seed and then the bytes. 14 bits of it
 /// decide. Kept as the Collector has it, so that gateways of both kinds keep the same traces.

@@ -113,6 +113,8 @@ extension SQLiteStatement {
         bind(text.extracting(range.lowerBound..<range.upperBound))
     }
 
+    func bind(_ json: borrowing ValueJSON, _ range: Range<Int>) { bind(json.written, range) }
+
     /// NULL instead of zero, which costs the row no byte.
     func bindUnlessZero(_ value: Int64) {
         if value == 0 { bindNull() } else { bind(value) }

@@ -16,6 +16,17 @@ extension SQLiteSchema {
           last INTEGER NOT NULL, PRIMARY KEY (exporter, log, epoch, first)) WITHOUT ROWID;
         """
 
+    /// Version 3. How many items one stands for that was kept by sampling; NULL: one.
+    static let sampling = """
+        ALTER TABLE span ADD COLUMN adjusted_count REAL;
+        ALTER TABLE log ADD COLUMN adjusted_count REAL;
+        DROP VIEW IF EXISTS spans;
+        DROP VIEW IF EXISTS logs;
+        DROP VIEW IF EXISTS metrics;
+        DROP VIEW IF EXISTS traces;
+
+        """
+
     private static let dictionaryTables = """
         CREATE TABLE migration (version INTEGER PRIMARY KEY, applied_at INTEGER NOT NULL);
 

@@ -1,6 +1,7 @@
 extension SQLiteSchema {
-    /// What a person queries. Each time stands twice: as ISO 8601 text to read, and in nanoseconds,
-    /// which reach the indexes in comparisons and `ORDER BY`.
+    /// What a person queries, with the columns of PostgreSQL's views of these names. Each time
+    /// stands as ISO 8601 text to read, and in nanoseconds, which reach the indexes in comparisons
+    /// and `ORDER BY`: as `…_unix_nano` in both databases, as `…_ns` here alone.
     static let views = spansView + logsView + metricsView + tracesView
 
     private static let spansView = """
@@ -19,7 +20,8 @@ extension SQLiteSchema {
           coalesce(s.links, '[]') AS links, r.attributes AS resource, c.name AS scope_name,
           c.version AS scope_version, coalesce(c.attributes, '{}') AS scope_attributes,
           s.trace_state, coalesce(s.flags, 0) AS flags,
-          s.start_time AS start_time_ns, s.duration_ns
+          s.start_time AS start_time_ns, s.duration_ns, s.start_time AS start_time_unix_nano,
+          s.name AS operation, coalesce(s.adjusted_count, 1.0) AS adjusted_count
         FROM span s LEFT JOIN resource r USING (resource_id) LEFT JOIN scope c USING (scope_id);
 
         """
@@ -38,7 +40,10 @@ extension SQLiteSchema {
           \(hex("l.span_id")) AS span_id, coalesce(l.attributes, '{}') AS attributes,
           r.attributes AS resource, c.name AS scope_name, c.version AS scope_version,
           coalesce(c.attributes, '{}') AS scope_attributes, coalesce(l.flags, 0) AS flags,
-          l.time AS time_ns
+          l.time AS time_ns, l.time AS time_unix_nano,
+          CASE l.time_source WHEN 0 THEN 'sent' WHEN 1 THEN 'observed' ELSE 'received' END
+            AS time_source,
+          coalesce(l.adjusted_count, 1.0) AS adjusted_count
         FROM log l LEFT JOIN resource r USING (resource_id) LEFT JOIN scope c USING (scope_id);
 
         """
@@ -48,7 +53,8 @@ extension SQLiteSchema {
         + [
             metricSelect(
                 "metric_number", value: "coalesce(p.value_int, p.value)", count: "NULL",
-                sum: "NULL", min: "NULL", max: "NULL", details: "NULL", exemplars: "p.exemplars"),
+                sum: "NULL", min: "NULL", max: "NULL", details: "NULL", exemplars: "p.exemplars",
+                valueInt: "p.value_int"),
             metricSelect(
                 "metric_histogram", value: "NULL", count: "p.count", sum: "p.sum", min: "p.min",
                 max: "p.max",
@@ -76,7 +82,7 @@ extension SQLiteSchema {
 
     private static func metricSelect(
         _ table: String, value: String, count: String, sum: String, min: String, max: String,
-        details: String, exemplars: String
+        details: String, exemplars: String, valueInt: String = "NULL"
     ) -> String {
         """
         SELECT \(iso("p.time")) AS time, s.service_name, s.metric_name,
@@ -87,7 +93,8 @@ extension SQLiteSchema {
           CASE s.temporality WHEN 1 THEN 'delta' WHEN 2 THEN 'cumulative' END AS temporality,
           s.is_monotonic, \(iso("p.start_time")) AS start_time, s.description,
           r.attributes AS resource, c.name AS scope_name, c.version AS scope_version,
-          coalesce(p.flags, 0) AS flags, p.time AS time_ns, p.series_id
+          coalesce(p.flags, 0) AS flags, p.time AS time_ns, p.series_id,
+          p.time AS time_unix_nano, \(valueInt) AS value_int
         FROM \(table) p JOIN metric_series s USING (series_id)
           LEFT JOIN resource r USING (resource_id) LEFT JOIN scope c USING (scope_id)
         """
@@ -105,7 +112,7 @@ extension SQLiteSchema {
             AS error_count,
           (SELECT count(DISTINCT s.service_name) FROM span s WHERE s.trace_id = t.trace_id)
             AS service_count,
-          t.trace_id, t.start_time AS start_time_ns
+          t.trace_id, t.start_time AS start_time_ns, t.start_time AS start_time_unix_nano
         FROM span t WHERE t.parent_span_id IS NULL;
 
         """

@@ -6,8 +6,9 @@ enum SQLiteSchema {
     /// "Slce": tells our files from other programs' databases.
     static let applicationID: Int64 = 0x536C_6365
 
-    /// Never edited once released: what a later version needs is appended.
-    static let migrations = [tables + views, ledger]
+    /// Never edited once released: what a later version needs is appended. The views are those of
+    /// the newest version, made by its migration alone.
+    static let migrations = [tables, ledger, sampling + views]
 
     enum Failure: Error, CustomStringConvertible {
         case foreign

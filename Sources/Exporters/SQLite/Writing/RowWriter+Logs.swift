@@ -5,33 +5,30 @@ extension RowWriter {
     static let logColumns = [
         "id", "time", "time_source", "observed_time", "trace_id", "span_id", "resource_id",
         "scope_id", "severity_number", "severity_text", "service_name", "event_name", "body",
-        "body_json", "flags", "dropped_attributes", "attributes",
+        "body_json", "flags", "dropped_attributes", "attributes", "adjusted_count",
     ]
 
-    /// Where a row's time comes from.
-    private enum TimeSource: Int64 {
-        case item = 0
-        case observation = 1
-        case arrival = 2
-    }
-
     func write(
-        log item: ItemEntry, _ context: ScopeContext, _ bytes: RawSpan
+        log item: ItemEntry, _ resource: ResourceContext, _ scope: ScopeContext,
+        _ bytes: RawSpan
     ) throws(SQLiteError) {
         let record = LogRecordView(item.body, in: bytes)
         let traceID = record.traceID.isZero ? 0..<0 : building { $0.hex(record.traceID) }
-        let attributes = json.attributes(record.attributes, bytes)
+        var threshold = ByteRange.none
+        let attributes = json.attributes(record.attributes, bytes) {
+            AdjustedCount.note($0, $1, bytes, in: &threshold)
+        }
         let body = bodyJSON(of: record, bytes)
         logs.bind(nextID)
         bindTime(of: record)
         logs.bindUnlessZero(signed(record.observedTime))
         bindJSON(logs, traceID)
         logs.bindUnlessZero(Int64(bitPattern: record.spanID.word))
-        logs.bind(context.resource.id)
-        logs.bind(context.scopeID)
+        logs.bind(resource.id)
+        logs.bind(scope.id)
         logs.bind(Int64(record.severityNumber))
         logs.bindUnlessEmpty(bytes, record.severityText)
-        logs.bind(context.resource.serviceName.rawSpan)
+        logs.bind(resource.serviceName.rawSpan)
         logs.bindUnlessEmpty(bytes, record.eventName)
         if case .string(let text) = record.content {
             logs.bind(bytes, text)
@@ -42,19 +39,21 @@ extension RowWriter {
         logs.bindUnlessZero(Int64(record.flags))
         logs.bindUnlessZero(Int64(record.droppedAttributesCount))
         bindJSON(logs, attributes)
+        logs.bind(AdjustedCount.of(threshold: threshold, bytes))
         try logs.run()
     }
+
     /// The collector of a file often knows only when it saw a line: queries by time must find it.
     private func bindTime(of record: LogRecordView) {
         if record.time != 0 {
             logs.bind(signed(record.time))
-            logs.bind(TimeSource.item.rawValue)
+            logs.bind(Int64(LogTimeSource.item.rawValue))
         } else if record.observedTime != 0 {
             logs.bind(signed(record.observedTime))
-            logs.bind(TimeSource.observation.rawValue)
+            logs.bind(Int64(LogTimeSource.observation.rawValue))
         } else {
             logs.bind(now)
-            logs.bind(TimeSource.arrival.rawValue)
+            logs.bind(Int64(LogTimeSource.arrival.rawValue))
         }
     }
 

@@ -37,13 +37,15 @@ struct PointStatements {
 
 extension RowWriter {
     func write(
-        point item: ItemEntry, _ metric: MetricContext, _ context: ScopeContext, _ bytes: RawSpan
+        point item: ItemEntry, _ metric: MetricContext, _ resource: ResourceContext,
+        _ scope: ScopeContext, _ bytes: RawSpan
     ) throws(SQLiteError) {
         let point = DataPointView(item.body, metric.entry.kind, in: bytes)
         let key = PointKey(
             id: nextID, time: signed(point.time), metricID: metric.metricID,
-            seriesID: try write(seriesOf: point, metric, context, bytes))
-        let exemplars = point.exemplarCount == 0 ? 0..<0 : self.exemplars(of: point, bytes)
+            seriesID: try write(seriesOf: point, metric, resource, scope, bytes))
+        let exemplars =
+            point.exemplarCount == 0 ? 0..<0 : building { $0.exemplars(point.exemplars, bytes) }
         switch metric.entry.kind {
         case .gauge, .sum, .none: try write(number: point, key, exemplars)
         case .histogram: try write(histogram: point, key, exemplars)
@@ -167,42 +169,5 @@ extension RowWriter {
 
     private func doubles(_ values: some Sequence<Double>) -> Range<Int> {
         building { $0.list(values) { $0.double($1) } }
-    }
-
-    // message Exemplar { fixed64 time_unix_nano = 2; double as_double = 3; bytes span_id = 4;
-    //   bytes trace_id = 5; sfixed64 as_int = 6; repeated KeyValue filtered_attributes = 7; }
-    private func exemplars(of point: DataPointView, _ bytes: RawSpan) -> Range<Int> {
-        var reader = point.exemplars
-        return building { json in
-            var isFirst = true
-            while let field = reader.next(in: bytes) {
-                let exemplar = ExemplarView(field.value, in: bytes)
-                json.raw(isFirst ? "[{\"time\":" : ",{\"time\":")
-                isFirst = false
-                json.integer(exemplar.time)
-                switch exemplar.number {
-                case .none: break
-                case .int(let value):
-                    json.raw(",\"value\":")
-                    json.integer(value)
-                case .double(let value):
-                    json.raw(",\"value\":")
-                    json.double(value)
-                }
-                if !exemplar.traceID.isZero {
-                    json.raw(",\"trace_id\":\"")
-                    json.hex(exemplar.traceID)
-                    json.raw("\"")
-                }
-                if !exemplar.spanID.isZero {
-                    json.raw(",\"span_id\":\"")
-                    json.hex(exemplar.spanID.word)
-                    json.raw("\"")
-                }
-                json.member("attributes", exemplar.filteredAttributes, bytes)
-                json.raw("}")
-            }
-            json.raw("]")
-        }
     }
 }

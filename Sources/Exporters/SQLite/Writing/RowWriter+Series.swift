@@ -8,20 +8,11 @@ extension RowWriter {
         "explicit_bounds", "attributes", "first_seen", "last_seen",
     ]
 
-    /// A series is a resource, a scope, a metric with all that describes it, the point's attributes
-    /// and, for histograms, the bounds of the buckets.
     func write(
-        seriesOf point: DataPointView, _ metric: MetricContext, _ context: ScopeContext,
-        _ bytes: RawSpan
+        seriesOf point: DataPointView, _ metric: MetricContext, _ resource: ResourceContext,
+        _ scope: ScopeContext, _ bytes: RawSpan
     ) throws(SQLiteError) -> Int64 {
-        var hash = ContentHash(seed: 4)
-        hash.combine(UInt64(bitPattern: context.resource.id))
-        hash.combine(UInt64(bitPattern: context.scopeID))
-        hash.combine(metric.descriptorHash)
-        hash.combine(
-            bytes, attributes: point.body, field: metric.entry.kind.pointAttributesField)
-        for bound in point.explicitBounds { hash.combine(bound.bitPattern) }
-        let id = Int64(bitPattern: hash.value)
+        let id = metric.seriesID(of: point, resource, scope, bytes)
         guard dictionary.lacks(id, now: now) else { return id }
         let metadata = json.attributes(metric.metadata, bytes)
         let bounds =
@@ -32,12 +23,12 @@ extension RowWriter {
         }
         series.bind(id)
         series.bind(metric.metricID)
-        series.bind(context.resource.id)
-        series.bind(context.scopeID)
-        series.bind(metric.entry.kind.column)
+        series.bind(resource.id)
+        series.bind(scope.id)
+        series.bind(Int64(metric.entry.kind.column))
         series.bind(Int64(metric.entry.temporality))
         series.bind(metric.entry.isMonotonic ? Int64(1) : Int64(0))
-        series.bind(context.resource.serviceName.rawSpan)
+        series.bind(resource.serviceName.rawSpan)
         series.bind(bytes, metric.entry.name)
         series.bindUnlessEmpty(bytes, metric.entry.unit)
         series.bindUnlessEmpty(bytes, metric.entry.description)

@@ -22,7 +22,7 @@ final class RowWriter {
     let scopes: SQLiteStatement
     let series: SQLiteStatement
 
-    var json = ValueJSON()
+    var json = ValueJSON(.text)
     private var index = TelemetryIndex()
 
     init(_ connection: SQLiteConnection) throws(SQLiteError) {
@@ -47,11 +47,14 @@ final class RowWriter {
                 if scope.resource != resourceIndex || resource == nil {
                     resourceIndex = scope.resource
                     resource = nil
-                    resource = try write(resource: index.resources[Int(resourceIndex)], bytes)
+                    let entry = index.resources[Int(resourceIndex)]
+                    let context = ResourceContext(entry, in: index, bytes)
+                    try write(context, bytes)
+                    resource = context
                 }
-                let context = ScopeContext(
-                    resource: resource!, scopeID: try write(scope: scope, bytes))
-                rejectedCount += try writeItems(of: scopeIndex, context, bytes)
+                let context = ScopeContext(scope, in: index, bytes)
+                try write(context, bytes)
+                rejectedCount += try writeItems(of: scopeIndex, resource!, context, bytes)
             } catch {
                 guard error.isTooBig else { throw error }
                 rejectedCount += scope.items.count
@@ -61,7 +64,8 @@ final class RowWriter {
     }
 
     private func writeItems(
-        of scopeIndex: Int, _ context: ScopeContext, _ bytes: RawSpan
+        of scopeIndex: Int, _ resource: ResourceContext, _ scope: ScopeContext,
+        _ bytes: RawSpan
     ) throws(SQLiteError) -> Int {
         var rejectedCount = 0
         var metric: MetricContext?
@@ -69,15 +73,13 @@ final class RowWriter {
             json.removeAll()
             do throws(SQLiteError) {
                 switch index.signal {
-                case .traces: try write(span: item, context, bytes)
-                case .logs: try write(log: item, context, bytes)
+                case .traces: try write(span: item, resource, scope, bytes)
+                case .logs: try write(log: item, resource, scope, bytes)
                 case .metrics:
-                    if metric?.index != item.parent {
-                        let entry = index.metrics[Int(item.parent)]
-                        metric = MetricContext(
-                            index: item.parent, entry, body: messageBody(entry.frame), bytes)
+                    if metric?.position != item.parent {
+                        metric = MetricContext(at: item.parent, in: index, bytes)
                     }
-                    try write(point: item, metric!, context, bytes)
+                    try write(point: item, metric!, resource, scope, bytes)
                 }
                 nextID += 1
             } catch {
@@ -86,11 +88,6 @@ final class RowWriter {
             }
         }
         return rejectedCount
-    }
-
-    /// The body of a message that the index has a frame for; empty where there is none.
-    func messageBody(_ frame: Int32) -> ByteRange {
-        frame < 0 ? .none : index.frames[Int(frame)].body
     }
 
     /// Times and counts are unsigned on the wire; SQLite's integers are not.
@@ -104,17 +101,16 @@ final class RowWriter {
         if range.isEmpty {
             statement.bindNull()
         } else {
-            // The same storage, which stays where it is: `json` is left alone until the row is in.
-            let text = json.text
-            statement.bind(text.rawSpan, range)
+            // The text stays where it is: `json` is left alone until the row is in.
+            statement.bind(json, range)
         }
     }
 
     /// Writes to the row's JSON what `body` writes, and says where.
     func building(_ body: (inout ValueJSON) -> Void) -> Range<Int> {
-        let start = json.text.count
+        let start = json.output.count
         body(&json)
-        return start..<json.text.count
+        return start..<json.output.count
     }
 
     static func insert(
@@ -139,16 +135,4 @@ final class RowWriter {
             ON CONFLICT (\(columns[0])) DO UPDATE SET last_seen = excluded.last_seen
             """, "insert into \(table)")
     }
-}
-
-/// What the rows of one resource have in common.
-struct ResourceContext {
-    let id: Int64
-    let serviceName: [UInt8]
-}
-
-/// What the rows of one scope have in common.
-struct ScopeContext {
-    let resource: ResourceContext
-    let scopeID: Int64
 }

@@ -44,10 +44,14 @@ struct ContentHash {
 
     /// Attributes as a set.
     mutating func combine(_ bytes: RawSpan, attributes range: ByteRange, field number: Int) {
+        combine(Self.sum(bytes, attributes: range, field: number))
+    }
+
+    static func sum(_ bytes: RawSpan, attributes range: ByteRange, field number: Int) -> UInt64 {
         var sum: UInt64 = 0
         var reader = MessageReader(range, field: number)
-        while let field = reader.next(in: bytes) { sum &+= Self.of(bytes, field.value) }
-        combine(sum)
+        while let field = reader.next(in: bytes) { sum &+= of(bytes, field.value) }
+        return sum
     }
 
     static func of(_ bytes: RawSpan, _ range: ByteRange) -> UInt64 {

@@ -20,7 +20,7 @@ extension ValueJSON {
     mutating func member(_ name: StaticString, unlessZero value: UInt32) {
         guard value != 0 else { return }
         key(name)
-        integer(value)
+        integer(UInt64(value))
     }
 
     /// `,"name":{…}`, or nothing where there are no attributes.
@@ -31,7 +31,7 @@ extension ValueJSON {
         var lookahead = attributes
         guard lookahead.next(in: bytes) != nil else { return }
         key(name)
-        _ = self.attributes(attributes, bytes)
+        self.attributes(attributes, bytes)
     }
 
     private mutating func key(_ name: StaticString) {

@@ -4,7 +4,7 @@ import OTLP
 /// What the points of one metric have in common.
 struct MetricContext {
     /// In the batch's index.
-    let index: Int32
+    let position: Int32
     let entry: MetricEntry
     let body: ByteRange
     /// Of name, type, unit, temporality and monotonicity: the same in every service.
@@ -12,10 +12,10 @@ struct MetricContext {
     /// Of all that a series' row holds of the metric: description and metadata too.
     let descriptorHash: UInt64
 
-    init(index: Int32, _ entry: MetricEntry, body: ByteRange, _ bytes: RawSpan) {
-        self.index = index
-        self.entry = entry
-        self.body = body
+    init(at position: Int32, in index: TelemetryIndex, _ bytes: RawSpan) {
+        self.position = position
+        entry = index.metrics[Int(position)]
+        body = index.messageBody(entry.frame)
         var metric = ContentHash(seed: 3)
         metric.combine(bytes, entry.name)
         metric.combine(bytes, entry.unit)
@@ -31,13 +31,39 @@ struct MetricContext {
 
     var metadata: AttributeReader { AttributeReader(body, field: Self.metadataField) }
 
+    /// A series is a resource, a scope, a metric with all that describes it, the point's attributes
+    /// and, for histograms, the bounds of the buckets.
+    func seriesID(
+        of point: DataPointView, _ resource: ResourceContext, _ scope: ScopeContext,
+        _ bytes: RawSpan
+    ) -> Int64 {
+        seriesID(
+            attributes: ContentHash.sum(
+                bytes, attributes: point.body, field: entry.kind.pointAttributesField),
+            point.explicitBounds, resource, scope)
+    }
+
+    /// - Parameter attributes: the sum of the attributes' hashes.
+    func seriesID(
+        attributes: UInt64, _ explicitBounds: [Double], _ resource: ResourceContext,
+        _ scope: ScopeContext
+    ) -> Int64 {
+        var hash = ContentHash(seed: 4)
+        hash.combine(UInt64(bitPattern: resource.id))
+        hash.combine(UInt64(bitPattern: scope.id))
+        hash.combine(descriptorHash)
+        hash.combine(attributes)
+        for bound in explicitBounds { hash.combine(bound.bitPattern) }
+        return Int64(bitPattern: hash.value)
+    }
+
     /// `repeated KeyValue metadata = 12` of `Metric`.
     private static let metadataField = 12
 }
 
 extension MetricKind {
     /// The value of `metric_type`.
-    var column: Int64 {
+    var column: Int16 {
         switch self {
         case .none: 0
         case .gauge: 1

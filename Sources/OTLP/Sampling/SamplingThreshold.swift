@@ -1,26 +1,25 @@
-import Bytes
-import OTLP
+public import Bytes
 
 /// OTEP 235: an item is kept where its randomness is not below the threshold. Both have 56 bits, so
 /// that 0 keeps everything and 2^56 nothing.
-struct SamplingThreshold: Equatable, Comparable, Sendable {
+public struct SamplingThreshold: Equatable, Comparable, Sendable {
     /// 14 hexadecimal digits.
-    static let digitsMax = 14
-    static let end: UInt64 = 1 << 56
-    static let always = SamplingThreshold(rejected: 0)
-    static let never = SamplingThreshold(rejected: end)
+    public static let digitsMax = 14
+    public static let end: UInt64 = 1 << 56
+    public static let always = SamplingThreshold(rejected: 0)
+    public static let never = SamplingThreshold(rejected: end)
     /// The smallest probability that is not zero.
-    static let probabilityMin = 1 / Double(end)
+    public static let probabilityMin = 1 / Double(end)
 
     /// How many of the 2^56 values of randomness it turns away.
-    let rejected: UInt64
+    public let rejected: UInt64
 
-    init(rejected: UInt64) { self.rejected = rejected }
+    public init(rejected: UInt64) { self.rejected = rejected }
 
     /// - Parameter precision: hexadecimal digits, 1 to 14, not counting leading `0`s or `f`s, which
     ///   the extremes need more of.
     /// - Returns: nil outside 2^-56 to 1.
-    init?(probability: Double, precision: Int) {
+    public init?(probability: Double, precision: Int) {
         guard probability >= Self.probabilityMin, probability <= 1 else { return nil }
         guard probability < 1 else {
             self = .always
@@ -36,7 +35,7 @@ struct SamplingThreshold: Equatable, Comparable, Sendable {
     }
 
     /// Reads a `th` value: up to 14 digits, of which trailing zeros were left out.
-    init?(_ text: ByteRange, in bytes: RawSpan) {
+    public init?(_ text: ByteRange, in bytes: RawSpan) {
         guard text.count <= Self.digitsMax, let value = ThresholdDigits.value(text, in: bytes)
         else {
             return nil
@@ -44,44 +43,47 @@ struct SamplingThreshold: Equatable, Comparable, Sendable {
         rejected = value << UInt64(4 * (Self.digitsMax - text.count))
     }
 
-    var probability: Double { Double(Self.end - rejected) / Double(Self.end) }
+    public var probability: Double { Double(Self.end - rejected) / Double(Self.end) }
 
-    func keeps(_ randomness: SamplingRandomness) -> Bool { randomness.value >= rejected }
+    /// How many items an item stands for that was kept by this threshold: 1 / probability.
+    public var adjustedCount: Double { Double(Self.end) / Double(Self.end - rejected) }
+
+    public func keeps(_ randomness: SamplingRandomness) -> Bool { randomness.value >= rejected }
 
     /// As `th` has it. Never has none: what is not kept carries no threshold.
-    func append(to text: inout [UInt8]) {
+    public func append(to text: inout [UInt8]) {
         precondition(rejected < Self.end, "BUG: a kept item with the threshold of none")
         guard rejected > 0 else { return text.append(UInt8(ascii: "0")) }
         ThresholdDigits.append(rejected, digits: Self.digitsMax, to: &text)
         while text.last == UInt8(ascii: "0") { text.removeLast() }
     }
 
-    static func < (left: SamplingThreshold, right: SamplingThreshold) -> Bool {
+    public static func < (left: SamplingThreshold, right: SamplingThreshold) -> Bool {
         left.rejected < right.rejected
     }
 }
 
 /// 56 random bits of an item: of its trace id, explicit (`rv`), or made by hashing.
-struct SamplingRandomness: Equatable, Sendable {
+public struct SamplingRandomness: Equatable, Sendable {
     /// Kept by every threshold but `never`.
-    static let highest = SamplingRandomness(value: SamplingThreshold.end - 1)
+    public static let highest = SamplingRandomness(value: SamplingThreshold.end - 1)
 
-    let value: UInt64
+    public let value: UInt64
 
-    init(value: UInt64) { self.value = value }
+    public init(value: UInt64) { self.value = value }
 
     /// W3C Trace Context level 2: the rightmost seven bytes of a trace id are random.
-    init(_ traceID: TraceID) { value = traceID.low & (SamplingThreshold.end - 1) }
+    public init(_ traceID: TraceID) { value = traceID.low & (SamplingThreshold.end - 1) }
 
     /// Reads an `rv` value: exactly 14 digits.
-    init?(_ text: ByteRange, in bytes: RawSpan) {
+    public init?(_ text: ByteRange, in bytes: RawSpan) {
         guard text.count == SamplingThreshold.digitsMax,
             let value = ThresholdDigits.value(text, in: bytes)
         else { return nil }
         self.value = value
     }
 
-    func append(to text: inout [UInt8]) {
+    public func append(to text: inout [UInt8]) {
         ThresholdDigits.append(value, digits: SamplingThreshold.digitsMax, to: &text)
     }
 }

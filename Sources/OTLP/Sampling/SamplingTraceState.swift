@@ -1,4 +1,4 @@
-import Bytes
+public import Bytes
 
 // tracestate  = list-member 0*31( OWS "," OWS list-member )     W3C Trace Context, 3.3.1
 // list-member = key "=" value
@@ -6,26 +6,29 @@ import Bytes
 //               th:c;rv:6e6d1a75832a2f                          OTEP 235
 
 /// What a span's trace state says about sampling, and where everything else in it stands.
-struct SamplingTraceState {
-    static let bytesMax = 1024
-    static let membersMax = 32
-    static let valueBytesMax = 256
+public struct SamplingTraceState: Sendable {
+    public static let bytesMax = 1024
+    public static let membersMax = 32
+    public static let valueBytesMax = 256
 
-    private(set) var threshold: SamplingThreshold?
-    private(set) var randomness: SamplingRandomness?
+    public private(set) var threshold: SamplingThreshold?
+    public private(set) var randomness: SamplingRandomness?
     /// As it was written, which may be in upper case.
     private var randomnessText: ByteRange = .none
     /// `ot`'s other members, and other vendors', verbatim and in order.
     private var otherFields: [ByteRange] = []
     private var vendors: [ByteRange] = []
 
-    init() {}
+    public init() {}
 
+    /// - Parameter keepingOthers: false where only threshold and randomness are asked for: then
+    ///   nothing is allocated, and `text` leaves out what else stood there.
     /// - Returns: nil where the text is no trace state, or `ot`'s part of it is not as specified.
-    init?(_ text: ByteRange, in bytes: RawSpan) {
+    public init?(_ text: ByteRange, keepingOthers: Bool = true, in bytes: RawSpan) {
         guard text.count <= Self.bytesMax else { return nil }
         var memberCount = 0
-        for part in Self.split(text, at: UInt8(ascii: ","), in: bytes) {
+        var parts = Parts(text, separator: UInt8(ascii: ","))
+        while let part = parts.next(in: bytes) {
             let member = Self.trimmed(part, in: bytes)
             if member.isEmpty { continue }
             memberCount += 1
@@ -36,15 +39,18 @@ struct SamplingTraceState {
             let value = ByteRange(start: equals + 1, end: member.upperBound)
             guard Self.isKey(key, in: bytes), Self.isValue(value, in: bytes) else { return nil }
             if bytes.equals("ot", in: key) {
-                guard readOwn(value, in: bytes) else { return nil }
-            } else {
+                guard readOwn(value, keepingOthers: keepingOthers, in: bytes) else { return nil }
+            } else if keepingOthers {
                 vendors.append(member)
             }
         }
     }
 
-    private mutating func readOwn(_ value: ByteRange, in bytes: RawSpan) -> Bool {
-        for field in Self.split(value, at: UInt8(ascii: ";"), in: bytes) {
+    private mutating func readOwn(
+        _ value: ByteRange, keepingOthers: Bool, in bytes: RawSpan
+    ) -> Bool {
+        var fields = Parts(value, separator: UInt8(ascii: ";"))
+        while let field = fields.next(in: bytes) {
             guard let colon = Self.first(UInt8(ascii: ":"), in: field, bytes) else { return false }
             let key = ByteRange(start: field.lowerBound, end: colon)
             let text = ByteRange(start: colon + 1, end: field.upperBound)
@@ -58,7 +64,7 @@ struct SamplingTraceState {
                 randomness = SamplingRandomness(text, in: bytes)
                 if randomness == nil { return false }
                 randomnessText = text
-            } else {
+            } else if keepingOthers {
                 otherFields.append(field)
             }
         }
@@ -67,7 +73,7 @@ struct SamplingTraceState {
 
     /// The text with this threshold, and with `newRandomness` where it had none. `ot` goes first,
     /// as what was changed has to; where that makes 33 members the last one gives way (W3C, 3.5).
-    func text(
+    public func text(
         _ threshold: SamplingThreshold, newRandomness: SamplingRandomness?, in bytes: RawSpan
     ) -> [UInt8] {
         var text = Array("ot=".utf8)
@@ -93,16 +99,25 @@ struct SamplingTraceState {
 }
 
 extension SamplingTraceState {
-    private static func split(
-        _ text: ByteRange, at separator: UInt8, in bytes: RawSpan
-    ) -> [ByteRange] {
-        var parts: [ByteRange] = []
-        var start = text.lowerBound
-        while let end = first(separator, in: ByteRange(start: start, end: text.upperBound), bytes) {
-            parts.append(ByteRange(start: start, end: end))
-            start = end + 1
+    /// The parts of a text that a separator stands between; a text without any is one part.
+    private struct Parts {
+        private var rest: ByteRange?
+        private let separator: UInt8
+
+        init(_ text: ByteRange, separator: UInt8) {
+            rest = text
+            self.separator = separator
         }
-        return parts + [ByteRange(start: start, end: text.upperBound)]
+
+        mutating func next(in bytes: RawSpan) -> ByteRange? {
+            guard let text = rest else { return nil }
+            guard let end = SamplingTraceState.first(separator, in: text, bytes) else {
+                rest = nil
+                return text
+            }
+            rest = ByteRange(start: end + 1, end: text.upperBound)
+            return ByteRange(start: text.lowerBound, end: end)
+        }
     }
 
     private static func first(_ byte: UInt8, in text: ByteRange, _ bytes: RawSpan) -> Int? {

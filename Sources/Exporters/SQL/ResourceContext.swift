@@ -1,0 +1,98 @@
+import Bytes
+import OTLP
+
+/// What the rows of one resource have in common.
+struct ResourceContext {
+    let id: Int64
+    /// The body of its `Resource`; empty where there is none.
+    let body: ByteRange
+    let schemaURL: ByteRange
+    let names: ServiceNames
+    let serviceName: [UInt8]
+
+    /// For a resource that doesn't name its service, as the semantic conventions say.
+    private static let unknownService = Array("unknown_service".utf8)
+
+    // message Resource { repeated KeyValue attributes = 1; uint32 dropped_attributes_count = 2;
+    //   repeated EntityRef entity_refs = 3; }
+    init(_ entry: ResourceEntry, in index: TelemetryIndex, _ bytes: RawSpan) {
+        body = index.messageBody(entry.resourceFrame)
+        schemaURL = entry.schemaURL
+        var hash = ContentHash(seed: 1)
+        hash.combine(bytes, message: body, attributesField: 1)
+        hash.combine(bytes, schemaURL)
+        id = Int64(bitPattern: hash.value)
+        names = ServiceNames(AttributeReader(body, field: 1), bytes)
+        serviceName = names.name.isEmpty ? Self.unknownService : bytes.array(names.name)
+    }
+
+    var attributes: AttributeReader { AttributeReader(body, field: 1) }
+
+    func droppedAttributesCount(_ bytes: RawSpan) -> UInt32 {
+        bytes.lastNumber(ofField: 2, in: body)
+    }
+}
+
+/// What the rows of one scope have in common.
+struct ScopeContext {
+    let id: Int64
+    /// The body of its `InstrumentationScope`; empty where there is none.
+    let body: ByteRange
+    let entry: ScopeEntry
+
+    // message InstrumentationScope { string name = 1; string version = 2;
+    //   repeated KeyValue attributes = 3; uint32 dropped_attributes_count = 4; }
+    init(_ entry: ScopeEntry, in index: TelemetryIndex, _ bytes: RawSpan) {
+        self.entry = entry
+        body = index.messageBody(entry.scopeFrame)
+        var hash = ContentHash(seed: 2)
+        hash.combine(bytes, message: body, attributesField: 3)
+        hash.combine(bytes, entry.schemaURL)
+        id = Int64(bitPattern: hash.value)
+    }
+
+    var attributes: AttributeReader { AttributeReader(body, field: 3) }
+
+    func droppedAttributesCount(_ bytes: RawSpan) -> UInt32 {
+        bytes.lastNumber(ofField: 4, in: body)
+    }
+}
+
+/// The attributes of a resource that have columns of their own.
+struct ServiceNames {
+    var name: ByteRange = .none
+    var namespace: ByteRange = .none
+    var instance: ByteRange = .none
+
+    init(_ attributes: consuming AttributeReader, _ bytes: RawSpan) {
+        while let attribute = attributes.next(in: bytes) {
+            guard case .string(let text) = attribute.value(in: bytes) else { continue }
+            if bytes.equals("service.name", in: attribute.key) {
+                name = text
+            } else if bytes.equals("service.namespace", in: attribute.key) {
+                namespace = text
+            } else if bytes.equals("service.instance.id", in: attribute.key) {
+                instance = text
+            }
+        }
+    }
+}
+
+extension TelemetryIndex {
+    /// The body of a message that the index has a frame for; empty where there is none.
+    func messageBody(_ frame: Int32) -> ByteRange {
+        frame < 0 ? .none : frames[Int(frame)].body
+    }
+}
+
+extension RawSpan {
+    /// Of a field that stands twice the last one counts; 0 where there is none.
+    fileprivate func lastNumber(ofField number: Int, in message: ByteRange) -> UInt32 {
+        var value: UInt32 = 0
+        var reader = WireReader(message)
+        while let field = reader.nextValidated(in: self) {
+            if field.number == number { value = UInt32(truncatingIfNeeded: field.bits) }
+        }
+        return value
+    }
+}
