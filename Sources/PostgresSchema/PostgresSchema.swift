@@ -1,0 +1,92 @@
+/// The tables, functions and views that the `postgres` exporter keeps in PostgreSQL, as SQL.
+///
+/// Who applies them: in one transaction each, under an advisory lock on the schema's name and with
+/// a `lock_timeout`, first every migration whose version `migration` doesn't have, in order, then
+/// every repeatable file whose content hash is not the one in `repeatable`. Two rules keep a
+/// rolling upgrade and the way back safe:
+/// - A gateway that knows fewer migrations than the database has runs no file at all, and writes
+///   only where no migration's `oldest_writer` is above the newest version that it knows.
+/// - A release that changes a repeatable file adds a migration, if only an empty one, so that the
+///   older release doesn't put its own text back.
+public enum PostgresSchema {
+    /// A step that runs once in a database. It never rewrites facts.
+    public struct Migration: Sendable {
+        public let version: Int
+        public let name: String
+        /// The oldest newest-version that a gateway may have been built with to go on writing once
+        /// this is applied: `version` where older gateways would fail or write what is wrong now.
+        public let oldestWriter: Int
+        /// With `@schema@` for the schema; `PostgresSchema.sql(_:schema:)` puts it in.
+        public let sql: String
+    }
+
+    /// Functions and views: made anew whenever their text has changed.
+    public struct Repeatable: Sendable {
+        public let name: String
+        public let sql: String
+    }
+
+    /// Oldest first, numbered from 1 without gaps.
+    public static let migrations = [
+        migration(1, "tables", PackageResources._001_tables_sql),
+        migration(2, "rollups", PackageResources._002_rollups_sql),
+    ]
+
+    /// In the order in which they build on each other.
+    public static let repeatables = [
+        Repeatable(name: "maintenance", sql: text(PackageResources.maintenance_sql)),
+        Repeatable(name: "settings", sql: text(PackageResources.settings_sql)),
+        Repeatable(name: "views", sql: text(PackageResources.views_sql)),
+        Repeatable(name: "functions", sql: text(PackageResources.functions_sql)),
+        Repeatable(name: "functions_red", sql: text(PackageResources.functions_red_sql)),
+        Repeatable(name: "functions_metrics", sql: text(PackageResources.functions_metrics_sql)),
+    ]
+
+    /// The statements for a schema of this name: one string of many, for one transaction.
+    ///
+    /// The name must be one that `accepts(schema:)`.
+    public static func sql(_ sql: String, schema: String) -> String {
+        precondition(accepts(schema: schema), "a schema's name is checked where it is configured")
+        let mark = Array("@schema@".utf8)
+        let quoted = Array("\"\(schema)\"".utf8)
+        let source = Array(sql.utf8)
+        var written: [UInt8] = []
+        written.reserveCapacity(source.count)
+        var index = 0
+        while index < source.count {
+            if source[index] == mark[0], source[index...].starts(with: mark) {
+                written += quoted
+                index += mark.count
+            } else {
+                written.append(source[index])
+                index += 1
+            }
+        }
+        return String(decoding: written, as: UTF8.self)
+    }
+
+    /// Whether a name may stand in the statements, in quotes of both kinds: letters, digits and
+    /// underscores, 63 at most (PostgreSQL's NAMEDATALEN - 1), and none of PostgreSQL's own.
+    public static func accepts(schema: String) -> Bool {
+        guard (1...63).contains(schema.utf8.count), !schema.hasPrefix("pg_"),
+            schema != "information_schema", let first = schema.utf8.first
+        else { return false }
+        let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
+        return !digits.contains(first)
+            && schema.utf8.allSatisfy { byte in
+                byte == UInt8(ascii: "_") || digits.contains(byte)
+                    || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                    || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+            }
+    }
+
+    private static func migration(
+        _ version: Int, _ name: String, oldestWriter: Int = 1, _ sql: [UInt8]
+    ) -> Migration {
+        Migration(version: version, name: name, oldestWriter: oldestWriter, sql: text(sql))
+    }
+
+    private static func text(_ bytes: [UInt8]) -> String {
+        String(decoding: bytes, as: UTF8.self)
+    }
+}

@@ -1,0 +1,516 @@
+-- Rates, errors, durations, dependencies and volumes. Repeatable, after functions.sql.
+
+-- Rates, errors and durations ---------------------------------------------------------------------
+--
+-- From the rollups, and from the facts since their mark. Windows are widened to whole minutes:
+-- whole hours come from the rollups of hours, what is left from those of minutes. Where minutes are
+-- no longer kept, windows are widened to whole hours.
+--
+-- Not from the views red_1h and so on: what they compare with the mark is unknown when a query is
+-- planned, and plans that expect a hundredth of the rows take ten times as long.
+
+-- What is rolled up, without what is live: in timescale the tables behind the continuous
+-- aggregates, which would look up their watermark for each live row; elsewhere the rollup_… tables.
+-- A migration that makes an aggregate anew has to drop these first, and have this file run again.
+DO $$
+DECLARE
+  rollup text;
+  source text;
+BEGIN
+  FOREACH rollup IN ARRAY ARRAY['red_1m', 'red_1h', 'latency_1m', 'latency_1h', 'log_volume_1m',
+      'log_volume_1h'] LOOP
+    source := pg_catalog.format('@schema@.%I', 'rollup_' || rollup);
+    IF @schema@.edition() = 'timescale' THEN
+      SELECT pg_catalog.format('%I.%I', materialization_hypertable_schema,
+        materialization_hypertable_name) INTO STRICT source
+      FROM timescaledb_information.continuous_aggregates
+      WHERE pg_catalog.format('"%s"', view_schema) = '@schema@' AND view_name = rollup;
+    END IF;
+    EXECUTE pg_catalog.format('CREATE OR REPLACE VIEW @schema@.%I AS SELECT %s FROM %s',
+      'rolled_' || rollup, CASE WHEN @schema@.edition() = 'timescale'
+          OR rollup NOT LIKE 'latency%' THEN '*'
+        ELSE 'bucket, service_name, operation, kind, pg_catalog.unnest(latency_buckets) AS'
+          ' latency_bucket, pg_catalog.unnest(bucket_calls) AS calls' END, source);
+    -- The columns are described as those of the view that people query.
+    PERFORM @schema@.describe('rolled_' || rollup,
+      'For the functions: ' || rollup || ' without what is live. Query ' || rollup || ' instead.',
+      VARIADIC (SELECT pg_catalog.array_agg(each.text ORDER BY a.attnum, each.place)
+        FROM pg_catalog.pg_attribute a CROSS JOIN LATERAL pg_catalog.unnest(ARRAY[a.attname::text,
+          pg_catalog.col_description(a.attrelid, a.attnum)]) WITH ORDINALITY AS each (text, place)
+        WHERE a.attrelid = pg_catalog.format('@schema@.%I', rollup)::regclass AND a.attnum > 0));
+  END LOOP;
+END $$;
+
+CREATE OR REPLACE FUNCTION @schema@.rolled_until(OUT minutes timestamptz, OUT hours timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+  IF @schema@.edition() = 'timescale' THEN
+    SELECT min(c.watermark) FILTER (WHERE c.name LIKE '%\_1m'),
+      min(c.watermark) FILTER (WHERE c.name LIKE '%\_1h') INTO minutes, hours
+    FROM (SELECT user_view_name AS name, coalesce(_timescaledb_functions.to_timestamp(
+        _timescaledb_functions.cagg_watermark(mat_hypertable_id)), '-infinity') AS watermark
+      FROM _timescaledb_catalog.continuous_agg
+      WHERE format('"%s"', user_view_schema) = '@schema@'
+        AND user_view_name ~ '^(red|latency|log_volume)_1[mh]$') c;
+  ELSE
+    SELECT max(m.at), max(m.at) INTO minutes, hours FROM @schema@.mark m WHERE m.name = 'rollup';
+  END IF;
+  minutes := coalesce(minutes, '-infinity');
+  hours := coalesce(hours, '-infinity');
+END $$;
+COMMENT ON FUNCTION @schema@.rolled_until() IS
+  'Up to when all rollups of minutes and of hours have the facts.';
+
+CREATE OR REPLACE FUNCTION @schema@.bin(step interval, at timestamptz) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN date_bin(step, at, timestamptz '2000-01-01 00:00+00');
+COMMENT ON FUNCTION @schema@.bin(interval, timestamptz) IS
+  'Where the step of a time begins; steps count from 2000-01-01 UTC.';
+
+CREATE OR REPLACE FUNCTION @schema@.bin_end(step interval, at timestamptz) RETURNS timestamptz
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN date_bin(step, at + step - interval '1 microsecond', timestamptz '2000-01-01 00:00+00');
+COMMENT ON FUNCTION @schema@.bin_end(interval, timestamptz) IS
+  'The first beginning of a step that is not before a time.';
+
+CREATE OR REPLACE FUNCTION @schema@.minutes_kept_from() RETURNS timestamptz
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT CASE WHEN kept = interval '0' THEN '-infinity'::timestamptz
+    ELSE @schema@.bin_end('1 hour', now() - kept) END
+  FROM @schema@.setting_interval('retain_rollup_minute') AS kept
+$$;
+COMMENT ON FUNCTION @schema@.minutes_kept_from() IS
+  'From when on the rollups of minutes are all there; before that, those of hours are.';
+
+-- A window's parts: hours [hours_from, hours_until), minutes [minutes_from, hours_from) and
+-- [hours_until, live_from), facts [live_from, ends). `step`: what the parts must not be longer
+-- than; NULL for the window as a whole.
+CREATE OR REPLACE FUNCTION @schema@.window_parts(
+  since timestamptz, until timestamptz, step interval DEFAULT NULL, OUT minutes_from timestamptz,
+  OUT hours_from timestamptz, OUT hours_until timestamptz, OUT live_from timestamptz,
+  OUT ends timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+DECLARE
+  kept timestamptz := @schema@.minutes_kept_from();
+  rolled record := @schema@.rolled_until();
+  seconds numeric := extract(epoch FROM step);
+BEGIN
+  minutes_from := @schema@.bin(coalesce(step, '1 minute'), since);
+  ends := @schema@.bin_end(coalesce(step, '1 minute'), until);
+  live_from := greatest(minutes_from, least(ends, rolled.minutes));
+  IF seconds % 60 <> 0 THEN  -- Only the facts can tell.
+    live_from := minutes_from;
+    hours_from := minutes_from;
+    hours_until := minutes_from;
+  ELSIF seconds % 3600 <> 0 THEN
+    hours_from := CASE WHEN minutes_from < kept THEN @schema@.bin('1 hour', minutes_from)
+      ELSE minutes_from END;
+    hours_until := greatest(hours_from, least(kept, @schema@.bin_end('1 hour', ends)));
+  ELSE
+    hours_from := CASE WHEN @schema@.bin('1 hour', minutes_from) < kept
+      THEN @schema@.bin('1 hour', minutes_from) ELSE @schema@.bin_end('1 hour', minutes_from) END;
+    hours_until := greatest(hours_from, CASE WHEN @schema@.bin('1 hour', ends) < kept
+      THEN @schema@.bin_end('1 hour', ends)
+      WHEN rolled.hours < hours_from THEN hours_from
+      ELSE @schema@.bin('1 hour', least(live_from, rolled.hours)) END);
+  END IF;
+END $$;
+COMMENT ON FUNCTION @schema@.window_parts(timestamptz, timestamptz, interval) IS
+  'Which parts of a window are read from the rollups of hours, of minutes, and from the facts.';
+
+CREATE OR REPLACE FUNCTION @schema@.kind_numbers(kinds text[]) RETURNS int2[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN ARRAY(SELECT array_position(
+  '{unspecified,internal,server,client,producer,consumer}', k)::int2 - 1 FROM unnest(kinds) k);
+COMMENT ON FUNCTION @schema@.kind_numbers(text[]) IS
+  'The numbers of span kinds that are words in the view.';
+
+CREATE OR REPLACE FUNCTION @schema@.red_rows(
+  minutes_from timestamptz, hours_from timestamptz, hours_until timestamptz,
+  live_from timestamptz, ends timestamptz)
+RETURNS TABLE (
+  "time" timestamptz, service_name text, operation text, kind int2, status_code int2,
+  calls float8, duration_ns_sum float8, duration_ns_max int8)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT r.bucket, r.service_name, r.operation, r.kind, r.status_code, r.calls,
+    r.duration_ns_sum, r.duration_ns_max
+  FROM @schema@.rolled_red_1h r WHERE r.bucket >= hours_from AND r.bucket < hours_until
+  UNION ALL
+  SELECT r.bucket, r.service_name, r.operation, r.kind, r.status_code, r.calls,
+    r.duration_ns_sum, r.duration_ns_max
+  FROM @schema@.rolled_red_1m r
+  WHERE r.bucket >= minutes_from AND r.bucket < least(hours_from, live_from)
+  UNION ALL
+  SELECT r.bucket, r.service_name, r.operation, r.kind, r.status_code, r.calls,
+    r.duration_ns_sum, r.duration_ns_max
+  FROM @schema@.rolled_red_1m r
+  WHERE r.bucket >= hours_until AND r.bucket < live_from
+  UNION ALL
+  SELECT s.start_time, s.service_name, coalesce(s.operation, s.name), s.kind, s.status_code,
+    coalesce(s.adjusted_count, 1),
+    greatest(s.duration_ns, 0)::float8 * coalesce(s.adjusted_count, 1), s.duration_ns
+  FROM @schema@.span s WHERE s.start_time >= live_from AND s.start_time < ends
+$$;
+COMMENT ON FUNCTION @schema@.red_rows(
+  timestamptz, timestamptz, timestamptz, timestamptz, timestamptz) IS
+  'What the parts of a window (window_parts) have: calls, errors by status, durations.';
+
+CREATE OR REPLACE FUNCTION @schema@.latency_rows(
+  minutes_from timestamptz, hours_from timestamptz, hours_until timestamptz,
+  live_from timestamptz, ends timestamptz)
+RETURNS TABLE (
+  "time" timestamptz, service_name text, operation text, kind int2, latency_bucket int2,
+  calls float8)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT r.bucket, r.service_name, r.operation, r.kind, r.latency_bucket, r.calls
+  FROM @schema@.rolled_latency_1h r WHERE r.bucket >= hours_from AND r.bucket < hours_until
+  UNION ALL
+  SELECT r.bucket, r.service_name, r.operation, r.kind, r.latency_bucket, r.calls
+  FROM @schema@.rolled_latency_1m r
+  WHERE r.bucket >= minutes_from AND r.bucket < least(hours_from, live_from)
+  UNION ALL
+  SELECT r.bucket, r.service_name, r.operation, r.kind, r.latency_bucket, r.calls
+  FROM @schema@.rolled_latency_1m r
+  WHERE r.bucket >= hours_until AND r.bucket < live_from
+  UNION ALL
+  SELECT s.start_time, s.service_name, coalesce(s.operation, s.name), s.kind,
+    @schema@.latency_bucket(s.duration_ns), coalesce(s.adjusted_count, 1)
+  FROM @schema@.span s WHERE s.start_time >= live_from AND s.start_time < ends
+$$;
+COMMENT ON FUNCTION @schema@.latency_rows(
+  timestamptz, timestamptz, timestamptz, timestamptz, timestamptz) IS
+  'What the parts of a window (window_parts) have: calls by latency bucket.';
+
+-- Bucket k holds durations up to 1 µs × 2^(k/4), bucket 0 all up to 1 µs.
+CREATE OR REPLACE FUNCTION @schema@.latency_quantiles_ms(
+  quantiles float8[], latency_buckets int2[], calls float8[])
+RETURNS float8[]
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+  SELECT @schema@.bucket_quantiles(quantiles,
+    array_agg(0.001 * 2 ^ ((b.k - 1) / 4.0::float8) ORDER BY b.k),
+    array_agg(0.001 * 2 ^ (b.k / 4.0::float8) ORDER BY b.k), array_agg(b.n ORDER BY b.k), true)
+  FROM unnest(latency_buckets, calls) AS b (k, n)
+$$;
+COMMENT ON FUNCTION @schema@.latency_quantiles_ms(float8[], int2[], float8[]) IS
+  'Quantiles in milliseconds of the latency buckets of the rollups, each of which may occur '
+  'once; at most 19 % off, for a bucket is that wide.';
+
+CREATE OR REPLACE FUNCTION @schema@.red_operations(
+  since timestamptz, until timestamptz DEFAULT now(), service text DEFAULT NULL,
+  kinds text[] DEFAULT '{server,consumer}', with_quantiles bool DEFAULT true)
+RETURNS TABLE (
+  service_name text, operation text, calls float8, rate float8, errors float8,
+  error_ratio float8, mean_ms float8, p50_ms float8, p95_ms float8, p99_ms float8, max_ms float8)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET jit = off SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+DECLARE
+  p record := @schema@.window_parts(since, until);
+BEGIN
+  RETURN QUERY
+  WITH totals AS (
+    SELECT r.service_name, r.operation, sum(r.calls) AS calls,
+      coalesce(sum(r.calls) FILTER (WHERE r.status_code = 2), 0) AS errors,
+      sum(r.duration_ns_sum) AS ns, max(r.duration_ns_max) AS ns_max
+    FROM @schema@.red_rows(
+        p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends) r
+    WHERE (service IS NULL OR r.service_name = service)
+      AND (kinds IS NULL OR r.kind = ANY (@schema@.kind_numbers(kinds)))
+    GROUP BY r.service_name, r.operation
+  ), latencies AS (
+    SELECT b.service_name, b.operation, @schema@.latency_quantiles_ms('{0.5,0.95,0.99}',
+      array_agg(b.latency_bucket), array_agg(b.calls)) AS ms
+    FROM (
+      SELECT l.service_name, l.operation, l.latency_bucket, sum(l.calls) AS calls
+      FROM @schema@.latency_rows(
+        p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends) l
+      WHERE with_quantiles AND (service IS NULL OR l.service_name = service)
+        AND (kinds IS NULL OR l.kind = ANY (@schema@.kind_numbers(kinds)))
+      GROUP BY l.service_name, l.operation, l.latency_bucket) b
+    GROUP BY b.service_name, b.operation
+  )
+  SELECT t.service_name, t.operation, t.calls,
+    t.calls / nullif(extract(epoch FROM until - since), 0)::float8, t.errors,
+    t.errors / nullif(t.calls, 0), t.ns / nullif(t.calls, 0) / 1e6, l.ms[1], l.ms[2], l.ms[3],
+    t.ns_max / 1e6::float8
+  FROM totals t
+  LEFT JOIN latencies l ON l.service_name = t.service_name AND l.operation = t.operation
+  ORDER BY t.calls DESC, 1, 2;
+END $$;
+COMMENT ON FUNCTION @schema@.red_operations(timestamptz, timestamptz, text, text[], bool) IS
+  'Rate (calls a second), errors and durations per service and operation; sampled spans count '
+  'for those they stand for. kinds: which spans are calls, NULL for all. with_quantiles: false '
+  'is faster.';
+
+CREATE OR REPLACE FUNCTION @schema@.red_services(
+  since timestamptz, until timestamptz DEFAULT now(), service text DEFAULT NULL,
+  kinds text[] DEFAULT '{server,consumer}', with_quantiles bool DEFAULT true)
+RETURNS TABLE (
+  service_name text, calls float8, rate float8, errors float8, error_ratio float8,
+  mean_ms float8, p50_ms float8, p95_ms float8, p99_ms float8, max_ms float8)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET jit = off SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+DECLARE
+  p record := @schema@.window_parts(since, until);
+BEGIN
+  RETURN QUERY
+  WITH totals AS (
+    SELECT r.service_name, sum(r.calls) AS calls,
+      coalesce(sum(r.calls) FILTER (WHERE r.status_code = 2), 0) AS errors,
+      sum(r.duration_ns_sum) AS ns, max(r.duration_ns_max) AS ns_max
+    FROM @schema@.red_rows(
+        p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends) r
+    WHERE (service IS NULL OR r.service_name = service)
+      AND (kinds IS NULL OR r.kind = ANY (@schema@.kind_numbers(kinds)))
+    GROUP BY r.service_name
+  ), latencies AS (
+    SELECT b.service_name, @schema@.latency_quantiles_ms('{0.5,0.95,0.99}',
+      array_agg(b.latency_bucket), array_agg(b.calls)) AS ms
+    FROM (
+      SELECT l.service_name, l.latency_bucket, sum(l.calls) AS calls
+      FROM @schema@.latency_rows(
+        p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends) l
+      WHERE with_quantiles AND (service IS NULL OR l.service_name = service)
+        AND (kinds IS NULL OR l.kind = ANY (@schema@.kind_numbers(kinds)))
+      GROUP BY l.service_name, l.latency_bucket) b
+    GROUP BY b.service_name
+  )
+  SELECT t.service_name, t.calls,
+    t.calls / nullif(extract(epoch FROM until - since), 0)::float8, t.errors,
+    t.errors / nullif(t.calls, 0), t.ns / nullif(t.calls, 0) / 1e6, l.ms[1], l.ms[2], l.ms[3],
+    t.ns_max / 1e6::float8
+  FROM totals t LEFT JOIN latencies l ON l.service_name = t.service_name
+  ORDER BY t.calls DESC, 1;
+END $$;
+COMMENT ON FUNCTION @schema@.red_services(timestamptz, timestamptz, text, text[], bool) IS
+  'Rate (calls a second), errors and durations per service; see red_operations.';
+
+CREATE OR REPLACE FUNCTION @schema@.red_series(
+  since timestamptz, until timestamptz DEFAULT now(), step interval DEFAULT '1 minute',
+  service text DEFAULT NULL, operation text DEFAULT NULL,
+  kinds text[] DEFAULT '{server,consumer}')
+RETURNS TABLE (
+  "time" timestamptz, service_name text, calls float8, rate float8, errors float8,
+  error_ratio float8, mean_ms float8, max_ms float8)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET jit = off SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+DECLARE
+  p record := @schema@.window_parts(since, until, step);
+BEGIN
+  RETURN QUERY
+  SELECT @schema@.bin(step, r.time), r.service_name, sum(r.calls),
+    sum(r.calls) / extract(epoch FROM step)::float8,
+    coalesce(sum(r.calls) FILTER (WHERE r.status_code = 2), 0),
+    coalesce(sum(r.calls) FILTER (WHERE r.status_code = 2), 0) / nullif(sum(r.calls), 0),
+    sum(r.duration_ns_sum) / nullif(sum(r.calls), 0) / 1e6, max(r.duration_ns_max) / 1e6::float8
+  FROM @schema@.red_rows(p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends) r
+  WHERE (service IS NULL OR r.service_name = service)
+    AND (red_series.operation IS NULL OR r.operation = red_series.operation)
+    AND (kinds IS NULL OR r.kind = ANY (@schema@.kind_numbers(kinds)))
+  GROUP BY 1, 2 ORDER BY 1, 2;
+END $$;
+COMMENT ON FUNCTION @schema@.red_series(
+  timestamptz, timestamptz, interval, text, text, text[]) IS
+  'Rate, errors and mean duration per service and step; whole steps, so that the first begins '
+  'before since.';
+
+CREATE OR REPLACE FUNCTION @schema@.latency_series(
+  since timestamptz, until timestamptz DEFAULT now(), step interval DEFAULT '1 minute',
+  service text DEFAULT NULL, operation text DEFAULT NULL,
+  quantiles float8[] DEFAULT '{0.5,0.95,0.99}', kinds text[] DEFAULT '{server,consumer}')
+RETURNS TABLE ("time" timestamptz, service_name text, quantile float8, ms float8)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET jit = off SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+DECLARE
+  p record := @schema@.window_parts(since, until, step);
+BEGIN
+  RETURN QUERY
+  WITH summed AS (
+    SELECT @schema@.bin(step, r.time) AS bin, r.service_name, r.latency_bucket,
+      sum(r.calls) AS calls
+    FROM @schema@.latency_rows(
+      p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends) r
+    WHERE (service IS NULL OR r.service_name = service)
+      AND (latency_series.operation IS NULL OR r.operation = latency_series.operation)
+      AND (kinds IS NULL OR r.kind = ANY (@schema@.kind_numbers(kinds)))
+    GROUP BY 1, 2, 3
+  ), merged AS (
+    SELECT s.bin, s.service_name, @schema@.latency_quantiles_ms(quantiles,
+      array_agg(s.latency_bucket), array_agg(s.calls)) AS ms
+    FROM summed s GROUP BY 1, 2
+  )
+  SELECT m.bin, m.service_name, q.quantile, q.ms
+  FROM merged m, unnest(quantiles, m.ms) AS q (quantile, ms) ORDER BY 1, 2, 3;
+END $$;
+COMMENT ON FUNCTION @schema@.latency_series(
+  timestamptz, timestamptz, interval, text, text, float8[], text[]) IS
+  'Quantiles of durations in milliseconds per service and step, from the latency buckets.';
+
+CREATE OR REPLACE FUNCTION @schema@.slowest_operations(
+  since timestamptz, until timestamptz DEFAULT now(), service text DEFAULT NULL,
+  rows_max int DEFAULT 20, kinds text[] DEFAULT '{server,consumer}')
+RETURNS TABLE (
+  service_name text, operation text, calls float8, mean_ms float8, p50_ms float8,
+  p95_ms float8, p99_ms float8, max_ms float8)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET jit = off SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  SELECT r.service_name, r.operation, r.calls, r.mean_ms, r.p50_ms, r.p95_ms, r.p99_ms, r.max_ms
+  FROM @schema@.red_operations(since, until, service, kinds) r
+  ORDER BY r.p95_ms DESC NULLS LAST, 1, 2 LIMIT rows_max;
+END $$;
+COMMENT ON FUNCTION @schema@.slowest_operations(
+  timestamptz, timestamptz, text, int, text[]) IS 'Operations with the highest 95th percentile.';
+
+CREATE OR REPLACE FUNCTION @schema@.failing_operations(
+  since timestamptz, until timestamptz DEFAULT now(), service text DEFAULT NULL,
+  rows_max int DEFAULT 20, kinds text[] DEFAULT '{server,consumer}')
+RETURNS TABLE (
+  service_name text, operation text, calls float8, errors float8, error_ratio float8)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET jit = off SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+DECLARE
+  p record := @schema@.window_parts(since, until);
+BEGIN
+  RETURN QUERY
+  SELECT r.service_name, r.operation, sum(r.calls),
+    sum(r.calls) FILTER (WHERE r.status_code = 2) AS errors,
+    sum(r.calls) FILTER (WHERE r.status_code = 2) / nullif(sum(r.calls), 0)
+  FROM @schema@.red_rows(
+        p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends) r
+  WHERE (service IS NULL OR r.service_name = service)
+    AND (kinds IS NULL OR r.kind = ANY (@schema@.kind_numbers(kinds)))
+  GROUP BY 1, 2 HAVING sum(r.calls) FILTER (WHERE r.status_code = 2) > 0
+  ORDER BY errors DESC, 1, 2 LIMIT rows_max;
+END $$;
+COMMENT ON FUNCTION @schema@.failing_operations(
+  timestamptz, timestamptz, text, int, text[]) IS 'Operations with the most errors.';
+
+CREATE OR REPLACE FUNCTION @schema@.slowest_spans(
+  since timestamptz, until timestamptz DEFAULT now(), service text DEFAULT NULL,
+  operation text DEFAULT NULL, rows_max int DEFAULT 20)
+RETURNS SETOF @schema@.spans
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 20
+SET jit = off SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
+  SELECT s.* FROM @schema@.spans s
+  WHERE s.start_time >= since AND s.start_time < until
+    AND (service IS NULL OR s.service_name = service)
+    AND (slowest_spans.operation IS NULL OR s.operation = slowest_spans.operation)
+  ORDER BY s.duration_ns DESC LIMIT rows_max;
+END $$;
+COMMENT ON FUNCTION @schema@.slowest_spans(timestamptz, timestamptz, text, text, int) IS
+  'The longest spans of a window, from the spans themselves; columns as in the view spans.';
+
+-- Service dependencies ---------------------------------------------------------------------------
+
+-- From the edges' tables up to their marks, and from spans and their parents after those. Parents
+-- that began more than an hour before are not looked for there; maintain() does later.
+CREATE OR REPLACE FUNCTION @schema@.service_dependencies(
+  since timestamptz, until timestamptz DEFAULT now(), service text DEFAULT NULL)
+RETURNS TABLE (
+  client text, server text, calls float8, rate float8, errors float8, error_ratio float8,
+  mean_ms float8, max_ms float8)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET jit = off SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+DECLARE
+  minutes_from timestamptz := @schema@.bin('1 minute', since);
+  minutes_until timestamptz := @schema@.bin_end('1 minute', until);
+  kept timestamptz := @schema@.minutes_kept_from();
+  hours_from timestamptz := CASE WHEN @schema@.bin('1 hour', since) < kept
+    THEN @schema@.bin('1 hour', since) ELSE @schema@.bin_end('1 hour', since) END;
+  hours_until timestamptz := greatest(hours_from, CASE WHEN @schema@.bin('1 hour', until) < kept
+    THEN @schema@.bin_end('1 hour', until) ELSE least(@schema@.bin('1 hour', until), (
+      SELECT @schema@.bin('1 hour', m.at) FROM @schema@.mark m WHERE m.name = 'edges')) END);
+  -- What is after it is not in the tables yet.
+  live_from timestamptz := greatest(minutes_from, least(minutes_until, (
+    SELECT m.at FROM @schema@.mark m WHERE m.name = 'edges')));
+BEGIN
+  RETURN QUERY
+  WITH edges AS (
+    SELECT e.client, e.server, e.calls, e.errors, e.duration_ns_sum, e.duration_ns_max
+    FROM @schema@.service_edge_1h e
+    WHERE e.bucket >= hours_from AND e.bucket < hours_until
+    UNION ALL
+    SELECT e.client, e.server, e.calls, e.errors, e.duration_ns_sum, e.duration_ns_max
+    FROM @schema@.service_edge_1m e
+    WHERE e.bucket >= minutes_from AND e.bucket < least(hours_from, live_from)
+    UNION ALL
+    SELECT e.client, e.server, e.calls, e.errors, e.duration_ns_sum, e.duration_ns_max
+    FROM @schema@.service_edge_1m e
+    WHERE e.bucket >= hours_until AND e.bucket < live_from
+    UNION ALL
+    SELECT p.service_name, c.service_name, coalesce(c.adjusted_count, 1),
+      CASE WHEN c.status_code = 2 THEN coalesce(c.adjusted_count, 1) ELSE 0 END,
+      greatest(c.duration_ns, 0)::float8 * coalesce(c.adjusted_count, 1), c.duration_ns
+    FROM @schema@.span c
+    JOIN @schema@.span p ON p.trace_id = c.trace_id AND p.span_id = c.parent_span_id
+    WHERE c.start_time >= live_from AND c.start_time < minutes_until
+      AND p.start_time >= live_from - interval '1 hour' AND p.start_time < minutes_until
+      AND p.service_name <> c.service_name
+      -- Bits 8 and 9 say where the sender knows that the parent is of the same process.
+      AND coalesce(c.flags, 0) & 768 <> 256
+  )
+  SELECT e.client, e.server, sum(e.calls),
+    sum(e.calls) / nullif(extract(epoch FROM until - since), 0)::float8, sum(e.errors),
+    sum(e.errors) / nullif(sum(e.calls), 0),
+    sum(e.duration_ns_sum) / nullif(sum(e.calls), 0) / 1e6, max(e.duration_ns_max) / 1e6::float8
+  FROM edges e
+  WHERE service IS NULL OR e.client = service OR e.server = service
+  GROUP BY e.client, e.server ORDER BY sum(e.calls) DESC, 1, 2;
+END $$;
+COMMENT ON FUNCTION @schema@.service_dependencies(timestamptz, timestamptz, text) IS
+  'Which service calls which: spans whose parent is another service''s. service: only its own, in '
+  'both directions.';
+
+-- Logs -------------------------------------------------------------------------------------------
+
+CREATE OR REPLACE FUNCTION @schema@.log_volume(
+  since timestamptz, until timestamptz DEFAULT now(), step interval DEFAULT '1 minute',
+  service text DEFAULT NULL)
+RETURNS TABLE ("time" timestamptz, service_name text, severity text, records float8)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET jit = off SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+DECLARE
+  p record := @schema@.window_parts(since, until, step);
+BEGIN
+  RETURN QUERY
+  WITH rows AS (
+    SELECT v.bucket, v.service_name, v.severity_number, v.adjusted_records
+    FROM @schema@.rolled_log_volume_1h v
+    WHERE v.bucket >= p.hours_from AND v.bucket < p.hours_until
+    UNION ALL
+    SELECT v.bucket, v.service_name, v.severity_number, v.adjusted_records
+    FROM @schema@.rolled_log_volume_1m v
+    WHERE v.bucket >= p.minutes_from AND v.bucket < least(p.hours_from, p.live_from)
+    UNION ALL
+    SELECT v.bucket, v.service_name, v.severity_number, v.adjusted_records
+    FROM @schema@.rolled_log_volume_1m v
+    WHERE v.bucket >= p.hours_until AND v.bucket < p.live_from
+    UNION ALL
+    SELECT l.time, l.service_name, l.severity_number, coalesce(l.adjusted_count, 1)
+    FROM @schema@.log l WHERE l.time >= p.live_from AND l.time < p.ends
+  )
+  SELECT @schema@.bin(step, r.bucket), r.service_name, CASE
+    WHEN r.severity_number BETWEEN 1 AND 4 THEN 'TRACE'
+    WHEN r.severity_number BETWEEN 5 AND 8 THEN 'DEBUG'
+    WHEN r.severity_number BETWEEN 9 AND 12 THEN 'INFO'
+    WHEN r.severity_number BETWEEN 13 AND 16 THEN 'WARN'
+    WHEN r.severity_number BETWEEN 17 AND 20 THEN 'ERROR'
+    WHEN r.severity_number BETWEEN 21 AND 24 THEN 'FATAL' ELSE 'none' END,
+    sum(r.adjusted_records)
+  FROM rows r WHERE service IS NULL OR r.service_name = service
+  GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
+END $$;
+COMMENT ON FUNCTION @schema@.log_volume(timestamptz, timestamptz, interval, text) IS
+  'Log records per service, severity and step; sampled ones count for those they stand for.';
