@@ -54,6 +54,8 @@ let package = Package(
         system("CSQLite", pkgConfig: "sqlite3", package: "libsqlite3-dev"),
         system("CYAML", pkgConfig: "yaml-0.1", package: "libyaml-dev"),
         system("CPCRE2", pkgConfig: "libpcre2-8", package: "libpcre2-dev"),
+        // Not linked: it is loaded where it is used, and pkg-config would link it.
+        .systemLibrary(name: "CPostgreSQL", providers: [.apt(["libpq-dev"])]),
         .systemLibrary(name: "CShims"),
 
         library("Bytes", uses: ["CShims"]),
@@ -86,15 +88,18 @@ let package = Package(
                 "Attributes", "Batch", "MemoryLimiter", "ProbabilisticSampler", "Resource",
                 "ResourceDetection", "SpanLimits",
             ].map { "\($0)/README.md" }),
+        .target(
+            name: "PostgresSchema", resources: [.embedInCode("SQL")], swiftSettings: productChecks),
         library(
             "Exporters",
             uses: [
-                "CSQLite", "Bytes", "OTLP", "Platform", "Configuration", "Telemetry",
-                "Compression", "DurableLog", "HTTP", "HTTPClient", "Pipeline",
+                "CPostgreSQL", "CSQLite", "Bytes", "OTLP", "Platform", "Configuration",
+                "Telemetry", "Compression", "DurableLog", "HTTP", "HTTPClient", "Pipeline",
+                "PostgresSchema",
             ],
             exclude: [
                 "Debug/README.md", "File/README.md", "Nop/README.md", "OTLPHTTP/README.md",
-                "SQLite/README.md", "Zipkin/README.md",
+                "Postgres/README.md", "SQLite/README.md", "Zipkin/README.md",
             ]),
         library(
             "LoadGenerator",
@@ -112,6 +117,7 @@ let package = Package(
             dependencies: [
                 "Gateway", "Configuration", "Platform", "Telemetry", "Pipeline", "OTLP",
                 "Compression", "HTTP", "HTTPClient", "LoadGenerator", "Bytes", "DurableLog",
+                "Exporters",
             ],
             swiftSettings: productChecks),
 
@@ -142,6 +148,7 @@ let package = Package(
         tests(
             "Processors",
             uses: ["OTLP", "Configuration", "Pipeline", "Platform", "Telemetry", "Bytes"]),
+        tests("PostgresSchema", uses: []),
         tests(
             "Exporters",
             uses: [

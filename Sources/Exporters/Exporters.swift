@@ -7,6 +7,7 @@ public enum Exporters {
         FileExporterFactory.self,
         NopExporterFactory.self,
         OTLPHTTPExporterFactory.self,
+        PostgresExporterFactory.self,
         SQLiteExporterFactory.self,
         ZipkinExporterFactory.self,
     ]

@@ -20,7 +20,8 @@ struct Command: Sendable {
 
     static let all = [
         runCommand, validateCommand, componentsCommand, printConfigCommand, generateCommand,
-        healthCommand, flowCommand, logCommand, deadLettersCommand, versionCommand,
+        healthCommand, flowCommand, logCommand, deadLettersCommand, schemaCommand,
+        versionCommand,
     ]
 }
 
@@ -84,7 +85,7 @@ private var overview: String {
     return """
         usage: sluice COMMAND [options]
 
-        An OpenTelemetry gateway: OTLP in, SQLite, files and OTLP out.
+        An OpenTelemetry gateway: OTLP in; PostgreSQL, SQLite, files and OTLP out.
 
         \(list.joined(separator: "\n"))
 

@@ -40,7 +40,6 @@ public enum Catalogue {
             notBuilt: [
                 "otlp": "is OTLP/gRPC, which isn't built yet; use 'otlp_http'",
                 "otlp_grpc": "isn't built yet; use 'otlp_http'",
-                "postgres": "isn't built yet; 'sqlite' keeps the same tables",
                 "logging": "was renamed in the Collector; use 'debug'",
                 "jaeger": "isn't built; Jaeger takes OTLP, use 'otlp_http'",
                 "kafka": "isn't built yet; use 'otlp_http'",

@@ -1,0 +1,64 @@
+import Pipeline
+import Platform
+import PostgresSchema
+import Synchronization
+import Telemetry
+
+/// What an exporter's consumers share to make rows.
+final class SharedRows: Sendable {
+    let known = KnownRows()
+    let cardinality: Cardinality
+    let window: TimeWindow
+    let clock: any Clock
+    let deduplicatesSpans: Bool
+    private let schema: String
+    /// As many as consumers were ever at work at once.
+    private let idle = Mutex<[LotRows]>([])
+    /// Statements, by what they are before the schema's name is in.
+    private let statements = Mutex<[String: String]>([:])
+
+    init(_ settings: PostgresSettings, _ clock: any Clock) {
+        cardinality = Cardinality(
+            seriesPerService: settings.seriesPerServiceMax,
+            operationsPerService: settings.operationsPerServiceMax)
+        window = TimeWindow(past: UInt64(clamping: settings.timeWindow.nanoseconds))
+        self.clock = clock
+        deduplicatesSpans = settings.deduplication == .spans
+        schema = settings.schema
+    }
+
+    /// Lets in the series and operations that the database knows from the last day, so that the
+    /// limits go on where they were. Those that come first are let in otherwise.
+    func seed(from connection: PostgresConnection) throws(PostgresError) {
+        let now = clock.unixNanoseconds
+        let rows = try connection.execute(
+            inSchema(
+                """
+                SELECT service_name, series_id FROM @schema@.metric_series \
+                WHERE last_seen > now() - interval '1 day' ORDER BY service_name LIMIT 1000000
+                """), [], "read the series of the last day")
+        var row = 0
+        while row < rows.rowCount {
+            guard let service = rows.text(row, 0) else { break }
+            var ids: [Int64] = []
+            while row < rows.rowCount, rows.text(row, 0) == service {
+                if let id = rows.integer(row, 1) { ids.append(id) }
+                row += 1
+            }
+            cardinality.seed(series: ids, ofService: service, now: now)
+        }
+    }
+
+    func take() -> LotRows { idle.withLock { $0.popLast() } ?? LotRows(self) }
+
+    func give(back rows: LotRows) { idle.withLock { $0.append(rows) } }
+
+    func inSchema(_ statement: String) -> String {
+        statements.withLock { statements in
+            if let known = statements[statement] { return known }
+            let text = PostgresSchema.sql(statement, schema: schema)
+            statements[statement] = text
+            return text
+        }
+    }
+}
