@@ -21,6 +21,13 @@ let package = Package(
                 .swiftLanguageMode(.v6), .enableUpcomingFeature("MemberImportVisibility"),
             ]),
         .executableTarget(
+            name: "RowBench",
+            dependencies: [.product(name: "SluiceComponents", package: "sluice")],
+            path: "RowBench",
+            swiftSettings: [
+                .swiftLanguageMode(.v6), .enableUpcomingFeature("MemberImportVisibility"),
+            ]),
+        .executableTarget(
             name: "SQLiteBench",
             dependencies: [.product(name: "SluiceComponents", package: "sluice")],
             path: "SQLiteBench", exclude: ["compare.py"],

@@ -6,9 +6,9 @@ the same directory, and while its destinations fail and recover. At the end ever
 the gateway delivers what is left and is stopped, and every destination is searched for every item.
 
 `make crash-test` runs it with KILLS=1000 (about 20 minutes). It fails on an acknowledged item that
-is missing anywhere, on an item that was sent once and stands in SQLite more than once, on items
-that nobody sent, and on a gateway that ends by itself or does not start. SEED= repeats a run's
-random choices, though not the scheduler's.
+is missing anywhere, on an item that was sent once and stands in SQLite or PostgreSQL more than
+once, on items that nobody sent, and on a gateway that ends by itself or does not start. SEED=
+repeats a run's random choices, though not the scheduler's.
 
 A request whose connection broke before the answer is sent again, and may rightly be there twice:
 such items are counted apart. One that was refused with 503 must not have been taken.
@@ -36,6 +36,7 @@ import clients  # noqa: E402
 import destinations  # noqa: E402
 import items  # noqa: E402
 import otlp  # noqa: E402
+import postgres  # noqa: E402
 from downstream import Downstream, Flapping  # noqa: E402
 from gateway import Ended, Gateway, free_ports, settings  # noqa: E402
 from logged import has_log  # noqa: E402
@@ -51,6 +52,8 @@ START_UP_SHARE = 0.15
 DRAIN_SECONDS = 120
 # A column of the table: items that no client sent, or whose parts don't belong together.
 NOBODYS = "nobody's"
+# Exporters that deliver each item once, however often they are killed.
+ONCE = ("sqlite", "postgres")
 
 
 def plans(seed, per_second):
@@ -108,14 +111,20 @@ class Run:
         receiver, admin, sink = free_ports(3, self.random)
         self.downstream = Downstream(sink)
         log = None if options.without_log else {**LOG, **options.log}
+        self.postgres = None
+        if options.postgres:
+            # Damage by the server's own crashes would not be the gateway's.
+            self.postgres = postgres.Server(fsync=True).database(applied=False)
         self.gateway = Gateway(
             directory, settings(("127.0.0.1", receiver), ("127.0.0.1", admin),
-                                self.downstream, log),
+                                self.downstream, log,
+                                self.postgres and self.postgres.dsn()),
             ("127.0.0.1", receiver), ("127.0.0.1", admin))
         self.database, self.lines = directory / "store.db", directory / "lines.json"
         # Another thread's draws would depend on the scheduler.
         self.flapping = Flapping(
-            random.Random(options.seed + 1), self.downstream, self.database, self.lines)
+            random.Random(options.seed + 1), self.downstream, self.database, self.lines,
+            self.postgres)
         self.ready_seconds, self.ready_while_locked = [], []
         self.kills = collections.Counter()
         self.faults = []
@@ -142,7 +151,14 @@ class Run:
         self.copies = {"otlp_http": self.downstream.copies}
         self.copies["file"], self.unreadable = destinations.in_file(self.lines)
         self.copies["sqlite"] = destinations.in_database(self.database)
+        if self.postgres:
+            self.copies["postgres"] = destinations.in_postgres(self.postgres.dsn())
         self.seconds = time.monotonic() - started
+
+    def close(self):
+        if self.postgres:
+            self.postgres.close()
+            self.postgres.server.close()
 
     def start(self):
         self.gateway.start()
@@ -234,9 +250,10 @@ class Verdict:
                 self.faults.append(f"{found['lost']} acknowledged items are not in {name}")
             if found[NOBODYS]:
                 self.faults.append(f"{found[NOBODYS]} items in {name} are nobody's")
-        for kind in ("sent once", "after 503"):
-            if count := self.exporters["sqlite"][f"twice, {kind}"]:
-                self.faults.append(f"{count} items ({kind}) are in sqlite more than once")
+        for name in self.exporters.keys() & ONCE:
+            for kind in ("sent once", "after 503"):
+                if count := self.exporters[name][f"twice, {kind}"]:
+                    self.faults.append(f"{count} items ({kind}) are in {name} more than once")
         if run.unreadable:
             self.faults.append(f"{run.unreadable} unreadable lines in the file")
         self.faults += [f"the sink could not read a request: {each}"
@@ -322,10 +339,11 @@ def report(run, verdict, sink_rate):
         print(f"\n  FAULT: {fault}")
     losses = ", ".join(
         f"{found['lost']} lost at {name}" for name, found in verdict.exporters.items())
-    in_sqlite = verdict.exporters["sqlite"]
-    twice = in_sqlite["twice, sent once"] + in_sqlite["twice, after 503"]
+    twice = ", ".join(
+        f"{found['twice, sent once'] + found['twice, after 503']} twice in {name}"
+        for name, found in verdict.exporters.items() if name in ONCE)
     print(f"\ncrash test {'failed' if verdict.faults else 'passed'}: {run.kills.total()} kills, "
-          f"{number(verdict.items)} items acknowledged, {losses}, {twice} twice in sqlite, "
+          f"{number(verdict.items)} items acknowledged, {losses}, {twice}, "
           f"{run.seconds:.0f} s", flush=True)
 
 
@@ -351,6 +369,10 @@ def arguments():
              "test calls lost is lost by the kills")
     parser.add_argument(
         "--directory", type=pathlib.Path, help="kept after the run; default: a temporary one")
+    parser.add_argument(
+        "--postgres", action=argparse.BooleanOptionalAction,
+        default=postgres.find_binaries() is not None,
+        help="PostgreSQL as a destination; default: where its server is installed")
     parser.add_argument("--measure-sink", action="store_true", help="only that")
     options = parser.parse_args()
     if options.seed is None:
@@ -377,6 +399,8 @@ def main():
     except Ended as error:
         print(f"\ncrash test failed after {run.kills.total()} kills, SEED={options.seed}: {error}")
         return 1
+    finally:
+        run.close()
     verdict = Verdict(run)
     report(run, verdict, measure_sink())
     if verdict.faults:

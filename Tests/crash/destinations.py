@@ -26,6 +26,23 @@ def in_database(path):
     return copies
 
 
+def in_postgres(dsn, schema="otel"):
+    import psycopg
+
+    copies = items.Copies()
+    with psycopg.connect(dsn) as session:
+        for query in (
+                "SELECT span_id, name = lpad(to_hex(span_id), 16, '0') FROM {}.span",
+                "SELECT span_id, body = lpad(to_hex(span_id), 16, '0') FROM {}.log",
+                f"""SELECT value_int, exemplars #>> '{{{{0,attributes,id}}}}'
+                      = lpad(to_hex(value_int), 16, '0')
+                    FROM {{0}}.metric_number JOIN {{0}}.metric_series USING (series_id)
+                    WHERE metric_name = '{items.METRIC}'"""):
+            for number, is_whole in session.execute(query.format(f'"{schema}"')):
+                copies.add(number, bool(is_whole))
+    return copies
+
+
 def in_file(path):
     """Items, and how many lines nobody can read. A torn tail must stand in a file of its own."""
     copies, unreadable = items.Copies(), 0

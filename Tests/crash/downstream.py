@@ -6,6 +6,7 @@ The sink counts ids as requests come and keeps no bytes, so that a run may take 
 import collections
 import contextlib
 import fcntl
+import signal
 import socket
 import sqlite3
 import struct
@@ -142,7 +143,7 @@ def cut(connection):
 class Flapping:
     """Lets the destinations fail and recover at random, each in a thread, until `stop`."""
 
-    def __init__(self, random, downstream, database, lines):
+    def __init__(self, random, downstream, database, lines, postgres=None):
         self.locked = threading.Event()
         self.counts = collections.Counter()
         self._random = random
@@ -150,7 +151,9 @@ class Flapping:
         self._threads = [
             threading.Thread(target=target, args=arguments, daemon=True)
             for target, *arguments in [
-                (self._sink, downstream), (self._database, database), (self._file, lines)]]
+                (self._sink, downstream), (self._database, database), (self._file, lines),
+                *([(self._postgres, postgres)] if postgres else [])]]
+        self._server = postgres.server if postgres else None
 
     def start(self):
         for thread in self._threads:
@@ -160,6 +163,10 @@ class Flapping:
         self._stopping.set()
         for thread in self._threads:
             thread.join()
+        if self._server:
+            # It ends with the thread that has started it.
+            self._server.stop()
+            self._server.start()
 
     def _pause(self, shortest, longest):
         return self._stopping.wait(self._random.uniform(shortest, longest))
@@ -190,6 +197,22 @@ class Flapping:
             finally:
                 self.locked.clear()
                 database.close()
+
+    def _postgres(self, database):
+        """Stops the server as a crash does, or ends sessions, most of them in mid-transaction."""
+        while not self._pause(0.2, 3):
+            if self._random.random() < 0.3:
+                self.counts["crash of PostgreSQL"] += 1
+                database.close()
+                database.server.stop(signal.SIGQUIT)
+                self._pause(0, 1)
+                database.server.start()
+                continue
+            self.counts["terminated sessions"] += database.execute(
+                """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                   WHERE datname = current_database() AND pid <> pg_backend_pid()
+                     AND application_name = 'sluice' AND (state <> 'idle' OR random() < 0.3)"""
+            )[0][0]
 
     def _file(self, path):
         while not self._pause(0.5, 4):

@@ -85,15 +85,21 @@ def free_ports(count, random):
     return sorted(ports)
 
 
-def settings(address, admin, downstream, log):
-    """`log` is the section service.log, or None for a binary without one."""
+def settings(address, admin, downstream, log, database=None):
+    """`log` is the section service.log, or None for a binary without one; `database` is where
+    PostgreSQL is, if it takes part."""
     retry = {"retry_on_failure": {"initial_interval": "20ms", "max_interval": "300ms"}}
-    whole = configuration({
+    exporters = {
         "otlp_http": {"endpoint": downstream.url, "timeout": "1s", "compression": "none", **retry},
         "file": {"path": "lines.json", **retry},
         # Nothing may go by age or size: what is gone would count as lost.
         "sqlite": {"path": "store.db", "retention": {"max_age": "0", "max_size": "0"}, **retry},
-    }, http={"endpoint": "%s:%d" % address})
+    }
+    if database is not None:
+        exporters["postgres"] = {
+            "connection": database, "connect_timeout": "5s", "statement_timeout": "20s",
+            "transaction": {"max_wait": "20ms"}, "maintenance_interval": "5s", **retry}
+    whole = configuration(exporters, http={"endpoint": "%s:%d" % address})
     reader, = whole["service"]["telemetry"]["metrics"]["readers"]
     reader["pull"]["exporter"]["prometheus"]["port"] = admin[1]
     if log is not None:

@@ -17,7 +17,7 @@ import otlp  # noqa: E402
 from clients import Record, Sent  # noqa: E402
 from downstream import Downstream  # noqa: E402
 
-EXPORTERS = ("otlp_http", "file", "sqlite")
+EXPORTERS = ("otlp_http", "file", "sqlite", "postgres")
 
 
 class Run:
@@ -64,8 +64,9 @@ def test_a_missing_item_that_was_never_acknowledged_is_none():
     assert not run.verdict().faults
 
 
-@pytest.mark.parametrize("exporter, faults", [("otlp_http", 0), ("file", 0), ("sqlite", 1)])
-def test_an_item_sent_once_may_be_twice_anywhere_but_in_sqlite(exporter, faults):
+@pytest.mark.parametrize("exporter, faults", [
+    ("otlp_http", 0), ("file", 0), ("sqlite", 1), ("postgres", 1)])
+def test_an_item_sent_once_may_be_twice_only_where_it_is_delivered_at_least_once(exporter, faults):
     run = Run()
     run.deliver(exporter, [5])
     verdict = run.verdict()
@@ -73,18 +74,20 @@ def test_an_item_sent_once_may_be_twice_anywhere_but_in_sqlite(exporter, faults)
     assert verdict.exporters[exporter]["twice, sent once"] == 1
 
 
-def test_an_item_sent_again_without_an_answer_may_be_in_sqlite_twice():
+@pytest.mark.parametrize("exporter", crash_test.ONCE)
+def test_an_item_sent_again_without_an_answer_may_be_there_twice(exporter):
     run = Run()
     run.requests[0].unanswered = 1
-    run.deliver("sqlite", [5])
+    run.deliver(exporter, [5])
     verdict = run.verdict()
-    assert not verdict.faults and verdict.exporters["sqlite"]["twice, sent again"] == 1
+    assert not verdict.faults and verdict.exporters[exporter]["twice, sent again"] == 1
 
 
-def test_an_item_that_was_refused_first_may_not():
+@pytest.mark.parametrize("exporter", crash_test.ONCE)
+def test_an_item_that_was_refused_first_may_not(exporter):
     run = Run()
     run.requests[0].refused = 1
-    run.deliver("sqlite", [5])
+    run.deliver(exporter, [5])
     assert len(run.verdict().faults) == 1
 
 

@@ -4,6 +4,8 @@ import pathlib
 import pytest
 
 import client
+from postgres import (  # noqa: F401  The fixtures.
+    database, edition, make_database, make_server, native, servers)
 from sink import Sink
 from sluice import BINARY, Sluice
 

@@ -1,7 +1,8 @@
-"""What the SQLite file holds, and what it should hold for an OTLP request.
+"""What the SQLite file holds, and what a database should hold for an OTLP request.
 
 Both sides become plain dictionaries of the same keys. Numbers carry their type, so that 1 and 1.0
-differ; attribute lists keep their order and repeated keys.
+differ; attribute lists keep their order and repeated keys. `stored_postgres` does the same for
+PostgreSQL.
 """
 
 import base64
@@ -61,15 +62,17 @@ NO_ATTRIBUTES = ("object", ())
 
 def expected(signal, request):
     """A counter of frozen rows, one for each item."""
+    return collections.Counter(freeze(row) for row in expected_rows(signal, request))
+
+
+def expected_rows(signal, request):
     make = {"traces": span_row, "metrics": point_row, "logs": log_row}[signal]
-    rows = collections.Counter()
     for resource in otlp.resources(signal, request):
         for scope in otlp.scopes(signal, resource):
             around = enclosing(resource, scope)
             for metric, item in otlp.children(signal, scope):
                 arguments = (metric, item) if metric is not None else (item,)
-                rows[freeze({**around, **make(*arguments)})] += 1
-    return rows
+                yield {**around, **make(*arguments)}
 
 
 def enclosing(resource, scope):
@@ -83,12 +86,20 @@ def enclosing(resource, scope):
         "resource": attributes(resource.resource.attributes),
         "resource_schema": resource.schema_url or None,
         "resource_dropped": resource.resource.dropped_attributes_count or None,
+        "entities": [entity(each) for each in resource.resource.entity_refs],
         "scope": scope.scope.name,
         "scope_version": scope.scope.version or None,
         "scope_schema": scope.schema_url or None,
         "scope_attributes": attributes(scope.scope.attributes),
         "scope_dropped": scope.scope.dropped_attributes_count or None,
     }
+
+
+def entity(of):
+    members = present(schema_url=of.schema_url or None)
+    return ("object", (
+        ("type", of.type), ("id_keys", list(of.id_keys)),
+        ("description_keys", list(of.description_keys))) + members[1])
 
 
 def present(**members):
@@ -175,8 +186,7 @@ def point_row(metric, point):
     if kind in ("gauge", "sum"):
         number = point.WhichOneof("value")
         row["value"] = {
-            None: (None, None), "as_int": ("int", point.as_int),
-            "as_double": ("double", real(point.as_double)),
+            None: None, "as_int": ("int", point.as_int), "as_double": real(point.as_double),
         }[number]
     elif kind == "summary":
         row["aggregates"] = (point.count, real(point.sum))
@@ -217,8 +227,8 @@ def integers(numbers):
 
 
 def real(number):
-    """SQLite has no NaN: it is NULL, beside a bit that says so."""
-    return "NaN" if math.isnan(number) else number
+    """With its sign where it is zero."""
+    return ("double", repr(number))
 
 
 # -- Actual
@@ -251,8 +261,8 @@ class Store:
     ENCLOSING = """
         r.service_name AS r_service, r.service_namespace AS r_namespace,
         r.service_instance_id AS r_instance, r.attributes AS r_attributes,
-        r.schema_url AS r_schema, r.dropped_attributes AS r_dropped, c.name AS c_name,
-        c.version AS c_version, c.schema_url AS c_schema, c.attributes AS c_attributes,
+        r.schema_url AS r_schema, r.dropped_attributes AS r_dropped,
+        r.entity_refs AS r_entities, c.name AS c_name, c.version AS c_version, c.schema_url AS c_schema, c.attributes AS c_attributes,
         c.dropped_attributes AS c_dropped"""
     JOINS = "JOIN resource r USING (resource_id) JOIN scope c USING (scope_id)"
 
@@ -262,6 +272,7 @@ class Store:
             "service": row["r_service"], "namespace": row["r_namespace"],
             "instance": row["r_instance"], "resource": load(row["r_attributes"]),
             "resource_schema": row["r_schema"], "resource_dropped": row["r_dropped"],
+            "entities": load(row["r_entities"], []),
             "scope": row["c_name"], "scope_version": row["c_version"],
             "scope_schema": row["c_schema"],
             "scope_attributes": load(row["c_attributes"], NO_ATTRIBUTES),
@@ -315,7 +326,9 @@ class Store:
         nan = row["nan"] or 0
 
         def number(name, bit=1):
-            return "NaN" if nan & bit else row[name]
+            if nan & bit:
+                return real(math.nan)
+            return None if row[name] is None else real(float(row[name]))
 
         point = {
             "metric": row["metric_name"], "unit": row["unit"], "description": row["description"],
@@ -331,10 +344,8 @@ class Store:
             if row["value_int"] is not None:
                 assert row["value"] == float(row["value_int"])
                 point["value"] = ("int", row["value_int"])
-            elif row["value"] is None and not nan:
-                point["value"] = (None, None)
             else:
-                point["value"] = ("double", number("value"))
+                point["value"] = number("value")
             return point
         if table == "metric_summary":
             return point | {

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -29,7 +30,8 @@ def name_of(path):
 @pytest.mark.parametrize("path", CONFIGURATIONS, ids=name_of)
 def test_each_sample_configuration_is_valid_without_a_warning(path):
     result = subprocess.run(
-        [SLUICE, "validate", "--config", path], capture_output=True, text=True, timeout=10)
+        [SLUICE, "validate", "--config", path], capture_output=True, text=True, timeout=10,
+        env=dict(os.environ, SLUICE_DB_PASSWORD="secret"))
     assert (result.returncode, result.stdout, result.stderr) == (0, "valid\n", "")
 
 
@@ -44,7 +46,7 @@ def test_the_configuration_in_the_readme_is_valid_without_a_warning(tmp_path):
 
 
 def test_the_samples_are_all_found():
-    assert len(CONFIGURATIONS) == 3
+    assert len(CONFIGURATIONS) == 4
 
 
 def test_the_pod_names_what_its_configuration_reads():
@@ -53,6 +55,20 @@ def test_the_pod_names_what_its_configuration_reads():
     assert "${env:SLUICE_GATEWAY" in configuration
     for name in ["SLUICE_GATEWAY", "K8S_NODE_NAME", "K8S_NAMESPACE_NAME", "K8S_POD_NAME"]:
         assert f"name: {name}\n" in pod
+
+
+def test_compose_names_files_that_are_there_and_all_that_grafana_and_sluice_read():
+    folder = ROOT / "deploy/compose"
+    compose = (folder / "compose.yaml").read_text()
+    mounted = re.findall(r"^ +- (\.[^:]+):", compose, re.MULTILINE)
+    assert len(mounted) == 5
+    assert [path for path in mounted if not (folder / path).exists()] == []
+    provisioning = "".join(
+        path.read_text() for path in (ROOT / "deploy/grafana/provisioning").rglob("*.yaml"))
+    read = set(re.findall(r"\$\{(\w+)\}", provisioning)) | set(
+        re.findall(r"\$\{env:(\w+)\}", (folder / "sluice.yaml").read_text()))
+    assert len(read) == 9
+    assert {name for name in read if f"      {name}: " not in compose} == set()
 
 
 @pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd-analyze")
