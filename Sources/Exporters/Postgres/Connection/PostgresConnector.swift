@@ -40,14 +40,14 @@ final class PostgresConnector: Sendable {
 }
 
 extension PostgresConnection {
-    /// 13 is the oldest that is supported at this time.
-    private static let versionLeast = 130_000
+    /// The oldest that the schema was tried with.
+    private static let versionLeast = 150_000
 
     fileprivate func requireVersion() throws(PostgresError) {
         guard serverVersion >= Self.versionLeast else {
             throw PostgresError(
                 kind: .schema,
-                message: "the server is PostgreSQL \(serverVersion / 10_000); 13 is the least",
+                message: "the server is PostgreSQL \(serverVersion / 10_000); 15 is the least",
                 operation: "connect")
         }
     }
