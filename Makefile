@@ -30,7 +30,7 @@ SEED ?=
 CRASH_ARGS ?=
 
 .PHONY: build run test test-debug test-asan test-tsan test-integration crash-test test-all \
-	bench bench-backlog differential fuzz fuzz-replay lint format clean help \
+	bench bench-backlog bench-postgres differential fuzz fuzz-replay lint format clean help \
 	dependencies build-dependencies bench-dependencies test-dependencies swift
 
 build: swift build-dependencies ## the release binary, .build/release/sluice
@@ -74,6 +74,9 @@ bench: build bench-dependencies ## the benchmarks' table
 
 bench-backlog: build ## GIGABYTES=20: a log that filled while its destination was down
 	Benchmarks/backlog --gigabytes $(GIGABYTES)
+
+bench-postgres: build test-dependencies $(VENV)/.installed ## a log that drains into PostgreSQL
+	$(VENV)/bin/python Benchmarks/postgres
 
 differential: swift test-dependencies $(VENV)/.installed ## the JSON codec against Python's protobuf
 	cd Benchmarks && $(SWIFT) build -c release --product CodecTool
