@@ -1,3 +1,4 @@
+import Bytes
 import DurableLog
 public import Platform
 
@@ -29,13 +30,9 @@ extension BatchOrigin {
             first: position.number, last: position.number)
     }
 
-    /// FNV-1a of the exporter's and the log's name: what one exporter cannot bear another may.
+    /// Of the exporter's and the log's name: what one exporter cannot bear another may.
     private var reader: UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in Array(cursorName.utf8) + [0] + Array(log.name.utf8) {
-            hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3
-        }
-        return hash
+        FNV1a(Array(cursorName.utf8) + [0] + Array(log.name.utf8)).value
     }
 }
 

@@ -56,13 +56,8 @@ public struct DeadLetterFile: Sendable, Hashable {
         }
         if escaped.count > seriesBytesMax {
             escaped.removeSubrange((seriesBytesMax - 17)...)
-            escaped += "~\(String(hash(of: exporter), radix: 16))".utf8
+            escaped += "~\(String(FNV1a(exporter.utf8).value, radix: 16))".utf8
         }
         return String(decoding: escaped, as: UTF8.self)
-    }
-
-    /// FNV-1a, 64 bits.
-    private static func hash(of text: String) -> UInt64 {
-        text.utf8.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
     }
 }

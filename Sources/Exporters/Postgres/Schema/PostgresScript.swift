@@ -1,3 +1,4 @@
+import Bytes
 import PostgresSchema
 
 /// The schema as one script, for people whose gateway may not make it: what `PostgresMigrator`
@@ -60,10 +61,6 @@ public enum PostgresScript {
         """
     }
 
-    /// FNV-1a, to notice that a text is another.
-    static func hash(_ text: String) -> String {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-        return String(hash, radix: 16)
-    }
+    /// To notice that a text is another.
+    static func hash(_ text: String) -> String { String(FNV1a(text.utf8).value, radix: 16) }
 }
