@@ -14,7 +14,6 @@ import Telemetry
 final class PostgresExporter: Exporter {
     private let slots: PostgresSlots
     private let ledger = PostgresLedger()
-    private let names: PostgresNames
     private let settings: PostgresSettings
     private let log: Logger
     private let shared: SharedRows
@@ -44,7 +43,6 @@ final class PostgresExporter: Exporter {
             exporter: settings.delivery.cursor ?? environment.id,
             directoryID: environment.directoryID,
             gateway: "\(Machine.hostName):\(CurrentProcess.id)")
-        self.names = names
         metrics = PostgresMetrics(environment.metrics, exporter: environment.id)
         let migrator = PostgresMigrator(
             schema: settings.schema, applies: settings.appliesSchema, log: environment.log)

@@ -11,8 +11,6 @@ public struct PostgresSettings: Sendable {
         case on, off, local
         case remoteWrite = "remote_write"
         case remoteApply = "remote_apply"
-
-        var sql: String { rawValue }
     }
 
     /// What a client has sent again is not stored again.

@@ -69,7 +69,7 @@ struct PostgresTimeouts: Sendable, Equatable {
             SET LOCAL statement_timeout = \(statement.milliseconds); \
             SET LOCAL lock_timeout = \(lock.milliseconds); \
             SET LOCAL idle_in_transaction_session_timeout = \(answer.milliseconds); \
-            SET LOCAL synchronous_commit = \(synchronousCommit.sql);
+            SET LOCAL synchronous_commit = \(synchronousCommit.rawValue);
             """
         if directCompress {
             sql += " SET LOCAL timescaledb.enable_direct_compress_copy = on;"

@@ -1,6 +1,6 @@
 /// What PostgreSQL, or the way to it, had to say.
 struct PostgresError: Error, Equatable, CustomStringConvertible {
-    /// What to do about it. Decided by the SQLSTATE alone, in one place.
+    /// What to do about it. Decided in one place, by the SQLSTATE and what the error names.
     enum Kind: Equatable {
         /// The connection is gone, or there never was one: what was under way may yet have been
         /// committed.
@@ -73,6 +73,7 @@ extension PostgresError.Kind {
     /// - Parameters:
     ///   - isOfTable: whether the error names a table.
     ///   - isOfConstraint: whether it names a constraint.
+    ///   - isOfRow: whether its context names a row of COPY.
     init(
         state: String, isOfTable: Bool = false, isOfConstraint: Bool = false, isOfRow: Bool = false
     ) {
@@ -86,8 +87,6 @@ extension PostgresError.Kind {
         case "25006": self = .connection
         // Raised by a trigger for a row that COPY names, or by a function of ours.
         case "P0001": self = isOfRow ? .data : .server
-        // Too little memory for this row: PostgreSQL's limit of 1 GB for a value.
-        case "53200": self = .server
         default:
             switch state.prefix(2) {
             case "08": self = .connection

@@ -78,19 +78,6 @@ final class Cardinality: Sendable {
         }
     }
 
-    /// Operations that the database has.
-    func seed(operations names: some Sequence<String>, ofService name: String, now: UInt64) {
-        let service = Self.hash(service: Array(name.utf8))
-        state.withLock { state in
-            for name in names {
-                let bytes = Array(name.utf8)
-                let range = ByteRange(start: 0, end: bytes.count)
-                let hash = Self.hash(operation: range, of: service, bytes.rawSpan)
-                _ = state.operations.admits(hash, of: service, now: now)
-            }
-        }
-    }
-
     func note(_ count: Int, _ kind: Kind, foldedOf service: [UInt8]) {
         guard count > 0 else { return }
         let name = String(decoding: service, as: UTF8.self)

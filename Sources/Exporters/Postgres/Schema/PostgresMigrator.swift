@@ -45,17 +45,13 @@ final class PostgresMigrator: Sendable {
     }
 
     /// What a database has.
-    struct State: Equatable {
+    struct State {
         /// 0 where there is nothing.
         var version = 0
         /// The least version of a gateway that may write to it.
         var oldestWriter = 0
         var edition = ""
         var applied: [(version: Int, name: String, at: String, by: String)] = []
-
-        static func == (left: State, right: State) -> Bool {
-            left.version == right.version && left.oldestWriter == right.oldestWriter
-        }
 
         func problem(applies: Bool) -> PostgresError? {
             if oldestWriter > PostgresMigrator.version {

@@ -27,8 +27,8 @@ final class SharedRows: Sendable {
         schema = settings.schema
     }
 
-    /// Lets in the series and operations that the database knows from the last day, so that the
-    /// limits go on where they were. Those that come first are let in otherwise.
+    /// Lets in the series that the database knows from the last day, so that their limits go on
+    /// where they were. Of operations those are let in that come first.
     func seed(from connection: PostgresConnection) throws(PostgresError) {
         let now = clock.unixNanoseconds
         let rows = try connection.execute(
