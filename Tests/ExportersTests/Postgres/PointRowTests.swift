@@ -7,38 +7,12 @@ import Testing
 @Suite struct PointRowTests {
     private static let time: UInt64 = 1_700_000_000_000_000_200
 
-    private static func metric(
-        _ field: Int, _ data: @escaping (inout ProtobufWriter) -> Void
-    ) -> QueuedBatch {
-        Payload.batch(.metrics) { scope in
-            scope.message(2) { metric in
-                metric.string(1, "m")
-                metric.string(2, "what it is")
-                metric.string(3, "By")
-                metric.message(field, data)
-                metric.message(12) { $0.attribute("origin") { $0.string(1, "prometheus") } }
-            }
-        }
-    }
-
     @Test func `Every field of a sum and its exemplars is in its row`() {
         var testing = RowTesting()
         testing.encoder.append(
-            Self.metric(7) { sum in
-                sum.message(1) { point in
-                    point.fixed64(2, Self.time - 100)
-                    point.fixed64(3, Self.time)
-                    point.fixed64(6, UInt64(bitPattern: -9_007_199_254_740_993))
-                    point.message(7) { $0.attribute("disk") { $0.string(1, "sda") } }
-                    point.varint(8, 2)
-                    point.message(5) { exemplar in
-                        exemplar.fixed64(2, 150)
-                        exemplar.fixed64(6, 3)
-                        exemplar.identifier(4, 11)
-                        exemplar.identifier(5, 0, 12)
-                        exemplar.message(7) { $0.attribute("user") { $0.string(1, "u") } }
-                    }
-                    point.message(5) { $0.double(3, 1.5) }
+            Payload.metric(7) { sum in
+                sum.message(1) {
+                    Payload.wholeNumber(&$0, start: Self.time - 100, time: Self.time)
                 }
                 sum.varint(2, 2)
                 sum.bool(3, true)
@@ -73,7 +47,7 @@ import Testing
     @Test func `A gauge's value may be a double, NaN or absent`() {
         var testing = RowTesting()
         testing.encoder.append(
-            Self.metric(5) { gauge in
+            Payload.metric(5) { gauge in
                 gauge.message(1) { $0.double(4, 1.5) }
                 gauge.message(1) { $0.double(4, .nan) }
                 gauge.message(1) { $0.varint(8, 1) }
@@ -88,7 +62,7 @@ import Testing
     @Test func `Every field of a histogram is in its row`() {
         var testing = RowTesting()
         testing.encoder.append(
-            Self.metric(9) { histogram in
+            Payload.metric(9) { histogram in
                 histogram.message(1) { point in
                     point.fixed64(2, 1)
                     point.fixed64(3, Self.time)
@@ -125,7 +99,7 @@ import Testing
     @Test func `Every field of an exponential histogram is in its row`() {
         let row = RowTesting.row(
             .metricExponentialHistogram,
-            Self.metric(10) { histogram in
+            Payload.metric(10) { histogram in
                 histogram.message(1) { point in
                     point.fixed64(3, Self.time)
                     point.fixed64(4, 6)
@@ -166,7 +140,7 @@ import Testing
     @Test func `Every field of a summary is in its row`() {
         let row = RowTesting.row(
             .metricSummary,
-            Self.metric(11) { summary in
+            Payload.metric(11) { summary in
                 summary.message(1) { point in
                     point.fixed64(3, Self.time)
                     point.fixed64(4, 6)

@@ -22,38 +22,7 @@ import Testing
     }
 
     @Test func `Every field of a span is in its row`() {
-        let row = RowTesting.row(
-            .span,
-            Self.span { span in
-                span.string(3, "vendor=1,ot=th:c")
-                span.identifier(4, 2)
-                span.varint(6, 2)
-                span.fixed64(8, 1_700_000_001_123_456_790)
-                span.message(9) { $0.attribute("http.status") { $0.int(3, 200) } }
-                span.varint(10, 3)
-                span.message(11) { event in
-                    event.fixed64(1, 1_700_000_000_500_000_000)
-                    event.string(2, "exception")
-                    event.message(3) { $0.attribute("escaped") { $0.bool(2, false) } }
-                    event.varint(4, 5)
-                }
-                span.message(11) { $0.string(2, "bare") }
-                span.varint(12, 6)
-                span.message(13) { link in
-                    link.identifier(1, 1, 2)
-                    link.identifier(2, 3)
-                    link.string(3, "a=b")
-                    link.message(4) { $0.attribute("why") { $0.string(1, "batch") } }
-                    link.varint(5, 7)
-                    link.fixed32(6, 257)
-                }
-                span.varint(14, UInt64(UInt32.max))
-                span.message(15) { status in
-                    status.string(2, "boom")
-                    status.varint(3, 2)
-                }
-                span.fixed32(16, 769)
-            })
+        let row = RowTesting.row(.span, Payload.wholeSpan())
         #expect(row.time("start_time", "start_ns") == 1_700_000_000_123_456_789)
         #expect(row.int("start_time") == 1_700_000_000_123_456 - 946_684_800_000_000)
         #expect(row.int("duration_ns") == 1_000_000_001)

@@ -9,43 +9,14 @@ import Testing
 
     init() throws { fixture = try SQLiteFixture() }
 
-    private static func metric(
-        _ field: Int, name: String = "m", pointCount: Int = 1,
-        _ data: @escaping (inout ProtobufWriter) -> Void
-    ) -> QueuedBatch {
-        Payload.batch(.metrics, itemCount: pointCount) { scope in
-            scope.message(2) { metric in
-                metric.string(1, name)
-                metric.string(2, "what it is")
-                metric.string(3, "By")
-                metric.message(field, data)
-                metric.message(12) { $0.attribute("origin") { $0.string(1, "prometheus") } }
-            }
-        }
-    }
-
     private func check(_ sql: String, _ expected: [String: String?]) throws {
         let row = try #require(try fixture.rows(sql).first)
         for (column, value) in expected { #expect(row[column] == .some(value), "\(column)") }
     }
 
     @Test func `Every field of a sum and its exemplars is stored`() throws {
-        let batch = Self.metric(7, pointCount: 3) { sum in
-            sum.message(1) { point in
-                point.fixed64(2, 100)
-                point.fixed64(3, 200)
-                point.fixed64(6, UInt64(bitPattern: -9_007_199_254_740_993))
-                point.message(7) { $0.attribute("disk") { $0.string(1, "sda") } }
-                point.varint(8, 2)
-                point.message(5) { exemplar in
-                    exemplar.fixed64(2, 150)
-                    exemplar.fixed64(6, 3)
-                    exemplar.identifier(4, 11)
-                    exemplar.identifier(5, 0, 12)
-                    exemplar.message(7) { $0.attribute("user") { $0.string(1, "u") } }
-                }
-                point.message(5) { $0.double(3, 1.5) }
-            }
+        let batch = Payload.metric(7, pointCount: 3) { sum in
+            sum.message(1) { Payload.wholeNumber(&$0, start: 100, time: 200) }
             sum.message(1) { $0.double(4, .nan) }
             sum.message(1) { $0.varint(8, 1) }
             sum.varint(2, 2)
@@ -77,7 +48,7 @@ import Testing
     }
 
     @Test func `Every field of a histogram is stored`() throws {
-        let batch = Self.metric(9) { histogram in
+        let batch = Payload.metric(9) { histogram in
             histogram.message(1) { point in
                 point.fixed64(2, 1)
                 point.fixed64(3, 2)
@@ -109,7 +80,7 @@ import Testing
     }
 
     @Test func `Every field of an exponential histogram is stored`() throws {
-        let batch = Self.metric(10) { histogram in
+        let batch = Payload.metric(10) { histogram in
             histogram.message(1) { point in
                 point.fixed64(3, 2)
                 point.fixed64(4, 6)
@@ -135,7 +106,7 @@ import Testing
     }
 
     @Test func `Every field of a summary is stored`() throws {
-        let batch = Self.metric(11) { summary in
+        let batch = Payload.metric(11) { summary in
             summary.message(1) { point in
                 point.fixed64(3, 2)
                 point.fixed64(4, 6)
@@ -159,7 +130,7 @@ import Testing
 
     @Test func `A series is the same whatever the order of its attributes`() throws {
         let keys = ["a", "b", "c"]
-        let batch = Self.metric(5, pointCount: 2) { gauge in
+        let batch = Payload.metric(5, pointCount: 2) { gauge in
             for order in [keys, keys.reversed()] {
                 gauge.message(1) { point in
                     for key in order {
@@ -201,11 +172,11 @@ import Testing
 
     @Test func `The view metrics shows all five kinds`() throws {
         let outcome = try fixture.store(
-            Self.metric(5, name: "gauge") { $0.message(1) { $0.double(4, 0.5) } },
-            Self.metric(7, name: "sum") { $0.message(1) { $0.fixed64(6, 3) } },
-            Self.metric(9, name: "histogram") { $0.message(1) { $0.packedFixed64(6, [1]) } },
-            Self.metric(10, name: "exponential") { $0.message(1) { $0.sint(6, 2) } },
-            Self.metric(11, name: "summary") { $0.message(1) { $0.double(5, 1) } })
+            Payload.metric(5, name: "gauge") { $0.message(1) { $0.double(4, 0.5) } },
+            Payload.metric(7, name: "sum") { $0.message(1) { $0.fixed64(6, 3) } },
+            Payload.metric(9, name: "histogram") { $0.message(1) { $0.packedFixed64(6, [1]) } },
+            Payload.metric(10, name: "exponential") { $0.message(1) { $0.sint(6, 2) } },
+            Payload.metric(11, name: "summary") { $0.message(1) { $0.double(5, 1) } })
         #expect(outcome == .accepted())
         let rows = try fixture.rows(
             "SELECT metric_name, type, value, unit, details FROM metrics")
