@@ -35,10 +35,14 @@ def test_each_sample_configuration_is_valid_without_a_warning(path):
     assert (result.returncode, result.stdout, result.stderr) == (0, "valid\n", "")
 
 
-def test_the_configuration_in_the_readme_is_valid_without_a_warning(tmp_path):
-    text = (ROOT / "README.md").read_text()
+README_CONFIGURATIONS = re.findall(
+    r"^```yaml\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("text", README_CONFIGURATIONS, ids=["postgres", "example"])
+def test_each_configuration_in_the_readme_is_valid_without_a_warning(text, tmp_path):
     path = tmp_path / "readme.yaml"
-    path.write_text(text.split("```yaml\n")[1].split("```")[0])
+    path.write_text(text)
     result = subprocess.run(
         [SLUICE, "validate", "--config", path], capture_output=True, text=True, timeout=10,
         env=dict(os.environ, TOKEN="secret"))
