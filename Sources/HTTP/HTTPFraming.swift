@@ -75,8 +75,8 @@ private struct HeadScan {
             }
             expectsContinue = true
         case 10 where HTTPHeaders.isSame(field.name, "connection"):
-            for option in field.value.split(separator: ",") {
-                let option = option.trimmingHTTPSpace()
+            for option in field.value.utf8.split(separator: UInt8(ascii: ",")) {
+                let option = Substring(option).trimmingHTTPSpace()
                 if HTTPHeaders.isSame(option, "close") { closes = true }
                 if HTTPHeaders.isSame(option, "keep-alive") { keepsAlive = true }
             }

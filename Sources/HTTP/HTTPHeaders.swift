@@ -49,8 +49,9 @@
     public func elements(_ name: String) -> [Substring] {
         var elements: [Substring] = []
         for field in fields where HTTPHeaders.isSame(field.name, name) {
-            for part in field.value.split(separator: ",") {
-                let element = part.trimmingHTTPSpace()
+            // Bytes, not characters: to find where those end costs more than all the rest.
+            for part in field.value.utf8.split(separator: UInt8(ascii: ",")) {
+                let element = Substring(part).trimmingHTTPSpace()
                 if !element.isEmpty { elements.append(element) }
             }
         }
@@ -84,12 +85,12 @@ extension HTTPHeaders: ExpressibleByDictionaryLiteral {
 
 extension Substring {
     /// Without the spaces and tabs at both ends (RFC 9110's OWS).
-    func trimmingHTTPSpace() -> Substring {
+    public func trimmingHTTPSpace() -> Substring {
         let utf8 = self.utf8
         func isSpace(_ byte: UInt8) -> Bool { byte == 0x20 || byte == 0x09 }
         guard let first = utf8.firstIndex(where: { !isSpace($0) }),
             let last = utf8.lastIndex(where: { !isSpace($0) })
         else { return "" }
-        return self[first...last]
+        return self[first..<utf8.index(after: last)]
     }
 }

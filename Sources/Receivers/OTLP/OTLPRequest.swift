@@ -8,9 +8,8 @@ extension BodyEncoding {
     /// Parameters such as `; charset=utf-8` are ignored.
     init?(contentType: String?) {
         guard let contentType else { return nil }
-        let end = contentType.utf8.firstIndex(of: UInt8(ascii: ";")) ?? contentType.endIndex
-        var type = contentType[..<end]
-        while type.last == " " || type.last == "\t" { type.removeLast() }
+        let type = Substring(contentType.utf8.prefix { $0 != UInt8(ascii: ";") })
+            .trimmingHTTPSpace()
         if HTTPHeaders.isSame(type, "application/x-protobuf") {
             self = .protobuf
         } else if HTTPHeaders.isSame(type, "application/json") {
