@@ -77,11 +77,17 @@ enum Binding {
         _ address: SocketAddress, count: Int, inherited: [SocketAddress], unixMode: UInt32?
     ) throws(SystemError) -> ([Listening], SocketAddress) {
         let isShared = address.port == nil
-        if address.port != 0, isShared || !inherited.contains(address) {
-            try Socket.checkFree(address)
+        let isInherited = inherited.contains(address)
+        if address.port != 0, !isInherited { try Socket.checkFree(address) }
+        let first: Socket
+        let bound: SocketAddress
+        if case .unix(let path) = address, isInherited {
+            first = try UnixSocketFile.takeOver(path, mode: unixMode)
+            bound = address
+        } else {
+            first = try firstListener(address, sharingPort: !isShared, unixMode)
+            bound = try first.localAddress()
         }
-        let first = try firstListener(address, sharingPort: !isShared, unixMode)
-        let bound = try first.localAddress()
         var sockets = [
             Listening(
                 rawDescriptor: first.takeDescriptor().release(), loopIndex: 0, isShared: isShared)

@@ -11,8 +11,8 @@ public final class HTTPServer: Sendable {
     private let parts: [LoopServer]
     private let openConnections = Monitor(0)
     private let bound = Mutex<[SocketAddress]>([])
+    private let socketFiles = Mutex<[UnixSocketFile]>([])
     private let turn = Atomic<Int>(0)
-    private let hasRemovedPaths = Atomic<Bool>(false)
 
     public init(
         _ settings: HTTPServerSettings, handler: any HTTPHandler, loops: EventLoopGroup,
@@ -36,6 +36,9 @@ public final class HTTPServer: Sendable {
                     endpoint, addresses, listenersEach: parts.count,
                     inherited: settings.inheritedAddresses, unixMode: settings.unixMode)
                 bound.withLock { $0 += local }
+                for case .unix(let path) in local {
+                    socketFiles.withLock { $0.append(UnixSocketFile(at: path)) }
+                }
                 try listen(sockets, at: endpoint)
             }
         } catch {
@@ -53,9 +56,12 @@ public final class HTTPServer: Sendable {
     /// Closes the listeners. What the kernel had accepted is still served.
     public func stopAccepting() {
         onEachLoop { $0.stopAccepting() }
-        // Once: later the path may be another process's.
-        guard !hasRemovedPaths.exchange(true, ordering: .acquiringAndReleasing) else { return }
-        for case .unix(let path) in boundAddresses { try? FileSystem.remove(path) }
+        // Once: later a file of the same number may be another process's.
+        let files = socketFiles.withLock { files in
+            defer { files = [] }
+            return files
+        }
+        for file in files { file.remove() }
     }
 
     /// Ends idle connections now and the others with their last answer. At the deadline (on the

@@ -5,7 +5,8 @@ public import Platform
 public struct HTTPServerSettings: Sendable {
     public var endpoints: [Endpoint]
     /// Addresses that another server of this process listens on and is about to leave: they are
-    /// shared until it does, so that no client is turned away in between. TCP alone.
+    /// shared until it does, so that no client is turned away in between. A Unix socket's path is
+    /// taken over at once.
     public var inheritedAddresses: [SocketAddress] = []
     /// Who may connect to the Unix sockets among the endpoints; nil is up to the umask.
     public var unixMode: UInt32?

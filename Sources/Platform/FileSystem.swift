@@ -36,6 +36,11 @@ public enum FileSystem {
         try systemCall("rename") { unsafe Glibc.rename(path, newPath) }
     }
 
+    /// A second name for a file.
+    static func link(_ path: String, to newPath: String) throws(SystemError) {
+        try systemCall("link") { unsafe Glibc.link(path, newPath) }
+    }
+
     /// Removes a file; one that isn't there is an `ENOENT`.
     public static func remove(_ path: String) throws(SystemError) {
         try systemCall("unlink") { unsafe unlink(path) }

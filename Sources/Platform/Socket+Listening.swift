@@ -36,7 +36,7 @@ extension Socket {
     /// user could bind it too, and would be given half of the first one's connections: so look
     /// before binding with it.
     public static func checkFree(_ address: SocketAddress) throws(SystemError) {
-        if case .unix(let path) = address { return try removeStale(path) }
+        if case .unix(let path) = address { return try UnixSocketFile.removeStale(path) }
         let socket = try Socket(for: address)
         try socket.set(SOL_SOCKET, SO_REUSEADDR, 1)
         let raw = socket.rawDescriptor
@@ -44,17 +44,6 @@ extension Socket {
         try unsafe address.withSockaddr { pointer, length throws(SystemError) in
             _ = try systemCall("bind") { unsafe bind(raw, pointer, length) }
         }
-    }
-
-    /// A Unix socket's file outlives its listener. One that nobody listens on any more is removed.
-    private static func removeStale(_ path: String) throws(SystemError) {
-        guard FileSystem.isSocket(path) else { return }
-        do throws(SystemError) {
-            _ = try Socket(connectedTo: .unix(path), until: .now + .seconds(1))
-        } catch {
-            if error.errno == ECONNREFUSED { return try FileSystem.remove(path) }
-        }
-        throw SystemError(call: "bind", errno: EADDRINUSE)
     }
 
     /// The next connection and its peer, or `nil` when there is none now.

@@ -207,5 +207,7 @@ class Sluice:
 
 
 def address(text):
+    if text.startswith("unix:"):
+        return text
     host, _, port = text.rpartition(":")
     return host.strip("[]"), int(port)

@@ -567,6 +567,41 @@ def test_sighup_changes_a_receiver_on_the_port_that_it_has(processes):
     kept.close()
 
 
+def test_sighup_changes_a_receiver_on_the_unix_socket_that_it_has(processes, tmp_path):
+    """It has its path, also after a reload that was refused because of another receiver."""
+    path = tmp_path / "s.sock"
+
+    def settings(limit, taken=None):
+        result = configuration(
+            {"nop": {}}, http={"endpoint": f"unix://{path}", "max_request_body_size": limit})
+        if taken:
+            result["receivers"]["otlp/taken"] = {"protocols": {"http": {"endpoint": taken}}}
+            result["service"]["pipelines"]["traces"]["receivers"].append("otlp/taken")
+        return result
+
+    def status(text_bytes):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(5)
+            connection.connect(str(path))
+            body = otlp.spans(text_bytes=text_bytes).SerializeToString()
+            connection.sendall(client.head_and_body("/v1/traces", body))
+            return int(connection.recv(100).split()[1])
+
+    gateway = processes.sluice(settings(100_000))
+    assert status(5000) == 200
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        reload(
+            gateway, settings(1000, "127.0.0.1:%d" % other.getsockname()[1]),
+            "configuration refused, the old one goes on")
+    assert status(5000) == 200
+    for limit, expected in ((1000, 413), (100_000, 200), (1000, 413)):
+        reload(gateway, settings(limit))
+        wait_until(lambda: status(5000) == expected, what="the new limit")
+    assert [file.name for file in tmp_path.glob("s.sock*")] == ["s.sock"]
+
+
 def test_sighup_moves_a_receiver_to_another_port(processes):
     def endpoint():
         with socket.socket() as probe:
