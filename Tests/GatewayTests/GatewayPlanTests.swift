@@ -32,6 +32,30 @@ private let minimal = """
         #expect(plan.receivers.map(\.id) == ["otlp"] && plan.exporters.map(\.id) == ["nop"])
     }
 
+    @Test func `Of two extensions of a type the second is not passed over in silence`() {
+        let (plan, messages) = diagnose(
+            minimal.replacing(
+                "service: {",
+                with: "service: {extensions: [file_storage/b, "
+                    + "file_storage/a, health_check, health_check/2], ")
+                    + """
+
+                    extensions:
+                      file_storage/a: {directory: a}
+                      file_storage/b: {directory: b}
+                      health_check:
+                      health_check/2: {endpoint: localhost:0}
+                    """)
+        #expect(plan.log.directory == "a")
+        #expect(
+            messages == [
+                "yaml::3:24: warning: service.extensions[0]: every queue is in one log, whose "
+                    + "directory is that of the first file_storage, 'a'",
+                "yaml::3:70: error: service.extensions[3]: there can be one health_check; "
+                    + "remove this",
+            ])
+    }
+
     @Test func `Every error is reported at once, with line, column and key`() {
         let (_, messages) = diagnose(
             """

@@ -90,17 +90,39 @@ public struct GatewayPlan: Sendable {
                 for factory in Catalogue.exporters where factory.type == component.id.type {
                     exporters.append(Self.plan(factory, component, diagnostics))
                 }
-            case .extension where component.id.type == FileStorageSettings.type:
-                let settings = component.read(diagnostics) { FileStorageSettings(&$0) }
-                if service.extensions.contains(where: { $0.id == component.id }) {
-                    fileStorage = settings
-                }
             case .extension:
-                let settings = component.read(diagnostics) { HealthCheckSettings(&$0) }
-                if service.extensions.contains(where: { $0.id == component.id }) {
-                    healthCheck = settings
-                }
+                let use = service.extensions.first { $0.id == component.id }
+                readExtension(component, use, diagnostics)
             case .connector: continue
+            }
+        }
+    }
+
+    /// - Parameter use: where the service names it; one that it doesn't name is read, and left out.
+    private mutating func readExtension(
+        _ component: ServiceConfiguration.Component, _ use: ServiceConfiguration.Reference?,
+        _ diagnostics: Diagnostics
+    ) {
+        switch component.id.type {
+        case FileStorageSettings.type:
+            let settings = component.read(diagnostics) { FileStorageSettings(&$0) }
+            guard let use else { return }
+            if let first = fileStorage {
+                diagnostics.warning(
+                    at: use.position, path: use.path,
+                    "every queue is in one log, whose directory is that of the first "
+                        + "file_storage, '\(first.directory ?? log.directory)'")
+            } else {
+                fileStorage = settings
+            }
+        default:
+            let settings = component.read(diagnostics) { HealthCheckSettings(&$0) }
+            guard let use else { return }
+            if healthCheck != nil {
+                diagnostics.error(
+                    at: use.position, path: use.path, "there can be one health_check; remove this")
+            } else {
+                healthCheck = settings
             }
         }
     }
