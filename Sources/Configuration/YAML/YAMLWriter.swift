@@ -16,6 +16,9 @@ extension YAML {
 }
 
 private struct YAMLWriter {
+    /// A longer key needs a `?` before it. Source: https://yaml.org/spec/1.2.2/#742-flow-mappings
+    static let implicitKeyLengthMax = 1_024
+
     let secretPaths: Set<ConfigurationPath>
     var text = ""
 
@@ -39,14 +42,21 @@ private struct YAMLWriter {
             if index > 0 || !isInline { indent(indentation) }
             let entryPath = path.appending(entry.key)
             // Keys aren't expanded, so that their dollars stay single.
-            text += plainOrQuoted(entry.key) + ":"
+            let key = plainOrQuoted(entry.key)
+            if key.unicodeScalars.count > YAMLWriter.implicitKeyLengthMax {
+                text += "? \(key)\n"
+                indent(indentation)
+                text += ":"
+            } else {
+                text += key + ":"
+            }
             write(
                 value: entry.value, entryPath, indentation: indentation,
                 isSecret: isSecret || self.isSecret(entryPath, key: entry.key))
         }
     }
 
-    /// What follows `key:`.
+    /// What follows a key's `:`.
     private mutating func write(
         value: ConfigurationNode, _ path: ConfigurationPath, indentation: Int, isSecret: Bool
     ) {
