@@ -21,7 +21,7 @@ public func fuzzConfiguration(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CI
     let written = YAML.write(root)
     let (again, faults) = load(Array(written.utf8))
     // `${yaml:…}` can make a tree deeper than one file may be.
-    if faults.report().contains("nested deeper") { return 0 }
+    if faults.errorCount > 0, faults.report().contains("nested deeper") { return 0 }
     precondition(faults.errorCount == 0, "written YAML is not read back:\n\(written)")
     let rewritten = YAML.write(again)
     precondition(rewritten == written, "written YAML changes:\n\(written)\n\(rewritten)")

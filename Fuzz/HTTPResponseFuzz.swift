@@ -17,7 +17,7 @@ private func parse(
         var offset = 0
         while offset < bytes.count {
             let next = min(offset + size, bytes.count)
-            progress = try parser.receive(Array(bytes[offset..<next]).span)
+            progress = try parser.receive(bytes.span.extracting(offset..<next))
             offset = next
         }
         return .success(end ? try parser.receiveEnd() : progress)

@@ -4,10 +4,7 @@ extension ConfigurationNode {
     public func hasSameContent(as other: ConfigurationNode) -> Bool {
         switch (content, other.content) {
         case (.mapping(let one), .mapping(let two)):
-            one.count == two.count
-                && one.allSatisfy { entry in
-                    other[entry.key].map(entry.value.hasSameContent(as:)) ?? false
-                }
+            one.count == two.count && ConfigurationNode.areSame(one, two)
         case (.list(let one), .list(let two)):
             one.count == two.count && zip(one, two).allSatisfy { $0.hasSameContent(as: $1) }
         case (.null, .null): true
@@ -16,6 +13,13 @@ extension ConfigurationNode {
         case (.double(let one), .double(let two)): one == two
         case (.string(let one), .string(let two)): one == two
         default: false
+        }
+    }
+    /// With as many entries on both sides.
+    private static func areSame(_ one: [Entry], _ two: [Entry]) -> Bool {
+        let values = Dictionary(uniqueKeysWithValues: two.map { ($0.key, $0.value) })
+        return one.allSatisfy { entry in
+            values[entry.key].map(entry.value.hasSameContent(as:)) ?? false
         }
     }
 }

@@ -53,8 +53,11 @@ public final class Diagnostics {
         secretPaths.insert(path)
     }
 
+    /// Whether what comes now is only counted.
+    var isFull: Bool { kept.count >= Diagnostics.countMax }
+
     private func keep(_ diagnostic: Diagnostic) {
-        if kept.count < Diagnostics.countMax { kept.append(diagnostic) }
+        if !isFull { kept.append(diagnostic) }
     }
 
     /// By file, line and column; at one place in the order found. Exact repetitions are left out,

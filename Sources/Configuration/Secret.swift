@@ -23,13 +23,18 @@ extension Secret: CustomStringConvertible, CustomDebugStringConvertible, CustomR
 }
 
 extension Secret {
+    private static let markers = [
+        "password", "passwd", "secret", "token", "authorization", "credential", "api-key",
+        "api_key", "apikey", "key_pem", "private_key", "access_key",
+    ].map { Array($0.utf8) }
+
     /// Whether a key is likely to hold a secret, for settings that no component has read.
     static func isLikely(key: String) -> Bool {
         let key = key.lowercased()
         if key.hasSuffix("_file") || key.hasSuffix("_path") { return false }
-        let markers = ["password", "passwd", "secret", "token", "authorization", "credential"]
-        return markers.contains { key.contains($0) }
-            || ["api-key", "api_key", "apikey", "key_pem", "private_key", "access_key"]
-                .contains { key.contains($0) }
+        let bytes = Array(key.utf8)
+        return markers.contains { marker in
+            bytes.indices.contains { bytes[$0...].starts(with: marker) }
+        }
     }
 }

@@ -106,6 +106,24 @@ struct ExpansionTests {
         #expect(ExpansionTests.expanded(text).report == "c.yaml:1:6: " + report)
     }
 
+    @Test func `What is not closed leaves what comes after it`() {
+        let (node, report) = ExpansionTests.expanded("a${b}}${${env:PORT}}$${x ${env:HOST}")
+        #expect(node?.string == "a}${x example.org")
+        #expect(report.contains("'4318' in ${…} is no name"))
+        let (unclosed, warning) = ExpansionTests.expanded("${a${env:${env:NAME}}{${")
+        #expect(unclosed?.string == "${a4318{${")
+        #expect(
+            warning == "c.yaml:1:6: warning: key: a '${' has no '}', and is left as it is")
+    }
+
+    // A search from each `${` to the end takes the square of their number: many minutes.
+    @Test func `A long row of references that are not closed is read in one pass`() {
+        let text = String(repeating: "${", count: 500_000)
+        let (node, report) = ExpansionTests.expanded(text)
+        #expect(node?.string == text)
+        #expect(report.hasSuffix("and 499000 more"))
+    }
+
     @Test func `References nest only so deep`() {
         let text = String(repeating: "${env:", count: 40) + "X" + String(repeating: "}", count: 40)
         #expect(ExpansionTests.expanded(text).report.contains("goes deeper than 16"))

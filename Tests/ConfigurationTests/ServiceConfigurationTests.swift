@@ -151,6 +151,22 @@ struct ServiceConfigurationTests {
         #expect(ServiceConfigurationTests.read(yaml).report == "c.yaml:" + report)
     }
 
+    // To compare each reference with all components takes minutes.
+    @Test func `Thousands of components and mistyped references are read`() {
+        let indexes = 10_000..<16_000
+        let (service, report) = ServiceConfigurationTests.read(
+            ServiceConfigurationTests.with(
+                exporters: "{" + indexes.map { "debug/\($0): ," }.joined() + "}",
+                pipelines: "{traces: {receivers: [otlp], exporters: ["
+                    + indexes.map { "debug/\($0)x," }.joined() + "]}}"))
+        #expect(service.components(.exporter).count == indexes.count)
+        #expect(
+            report.hasPrefix(
+                "c.yaml:5:55: error: service.pipelines.traces.exporters[0]: 'debug/10000x' is not "
+                    + "defined under exporters; did you mean 'debug/10000'?"))
+        #expect(report.hasSuffix("and \(indexes.count - 50) more"))
+    }
+
     @Test func `A pipeline needs receivers and exporters`() {
         let yaml = ServiceConfigurationTests.with(pipelines: "{traces: {exporters: []}}")
         #expect(

@@ -161,4 +161,26 @@ struct YAMLTests {
             parseReport(bytes)
                 == "test.yaml:1:1: error: is larger than 4MiB, the limit for one file")
     }
+
+    @Test(arguments: [
+        ("{a: 1, b: [x, {c: ~}]}", "{b: [x, {c: null}], a: 0x1}", true),
+        ("{a: 1}", "{a: 1, b: 1}", false),
+        ("{a: 1}", "{b: 1}", false),
+        ("{a: 1}", "{a: '1'}", false),
+        ("{a: [1, 2]}", "{a: [2, 1]}", false),
+    ])
+    func `Trees are the same in whatever order their keys are`(
+        one: String, two: String, isSame: Bool
+    ) throws {
+        let (one, two) = (try #require(parsed(one)), try #require(parsed(two)))
+        #expect(one.hasSameContent(as: two) == isSame)
+        #expect(two.hasSameContent(as: one) == isSame)
+    }
+
+    // To look for each key from the start takes minutes.
+    @Test func `Tens of thousands of keys are compared`() throws {
+        let keys = (0..<40_000).map { "k\($0): 1\n" }
+        let (one, two) = (parsed(keys.joined()), parsed(keys.reversed().joined()))
+        #expect(try #require(one).hasSameContent(as: try #require(two)))
+    }
 }

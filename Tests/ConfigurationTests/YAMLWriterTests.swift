@@ -45,6 +45,8 @@ struct YAMLWriterTests {
         "'a'", "\"a\"", "a\"b", "a\\b", "a\nb", "a\tb", "a\r\nb", "é", "日本", "😀", "\u{0}", "\u{7F}",
         "\u{85}", "\u{2028}", "\u{FEFF}", "\u{A0}", "$", "${env:X}", "$$", "...", "---", "--- a",
         "<<",
+        String(repeating: "k", count: 1_024), String(repeating: "k", count: 1_025),
+        String(repeating: "\u{E7E7}", count: 102), String(repeating: "\u{E7E7}", count: 103),
         ".inf", "/a/b", "localhost:4318", "http://x/?a=b#c", "2024-01-01", "?", "? a", "=", "a:b",
     ]
 
@@ -68,6 +70,15 @@ struct YAMLWriterTests {
             Issue.record("no string: \(written)")
             return
         }
+    }
+
+    @Test func `A key too long to be implicit is marked, wherever it stands`() throws {
+        let key = String(repeating: "k", count: 1_025)
+        let yaml = "? \(key)\n:\n  a:\n    - ? \(key)\n      : 1\n      b:\n"
+        let (root, report) = loading(files: ["c.yaml": yaml])
+        #expect(report == "")
+        #expect(root[key]?["a"]?.list?.first?[key]?.int == 1)
+        #expect(YAML.write(root) == yaml)
     }
 
     @Test func `Secrets are masked, by what readers say and by how keys sound`() throws {

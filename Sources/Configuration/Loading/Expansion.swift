@@ -91,27 +91,31 @@ struct Expansion {
 
     /// Splits `a${b}c$$` into text, reference, and text with its `$$` replaced.
     private func pieces(of text: String, _ place: Place) -> [Piece] {
+        let bytes = Array(text.utf8)
+        let ends = Expansion.referenceEnds(in: bytes)
         var pieces: [Piece] = []
         var plain: [UInt8] = []
-        var rest = Array(text.utf8)[...]
         func endPlain() {
             if !plain.isEmpty { pieces.append(.text(String(decoding: plain, as: UTF8.self))) }
             plain = []
         }
-        while let byte = rest.popFirst() {
-            guard byte == UInt8(ascii: "$") else {
+        var index = 0
+        while index < bytes.count {
+            let byte = bytes[index]
+            index += 1
+            guard byte == UInt8(ascii: "$"), index < bytes.count else {
                 plain.append(byte)
                 continue
             }
-            if rest.first == UInt8(ascii: "$") {
-                rest.removeFirst()
+            if bytes[index] == UInt8(ascii: "$") {
+                index += 1
                 plain.append(byte)
-            } else if rest.first == UInt8(ascii: "{"), let inner = reference(in: rest) {
+            } else if let end = ends[index] {
                 endPlain()
-                pieces.append(.reference(String(decoding: inner, as: UTF8.self)))
-                rest = rest[(inner.endIndex + 1)...]
+                pieces.append(.reference(String(decoding: bytes[(index + 1)..<end], as: UTF8.self)))
+                index = end + 1
             } else {
-                if rest.first == UInt8(ascii: "{") {
+                if bytes[index] == UInt8(ascii: "{") {
                     diagnostics.warning(
                         at: place.position, path: place.path,
                         "a '${' has no '}', and is left as it is")
@@ -123,22 +127,20 @@ struct Expansion {
         return pieces
     }
 
-    /// The bytes up to the `}` that ends the `{` at the start; nil if there is none.
-    private func reference(in bytes: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
-        var openCount = 0
-        var previous: UInt8?
-        for index in bytes.indices {
-            let byte = bytes[index]
-            // The first brace is the reference's own; others count only after a dollar.
-            if byte == UInt8(ascii: "{"), previous == nil || previous == UInt8(ascii: "$") {
-                openCount += 1
-            } else if byte == UInt8(ascii: "}") {
-                openCount -= 1
-                if openCount == 0 { return bytes[(bytes.startIndex + 1)..<index] }
+    /// Where the `}` of each `${` stands, by where its `{` does; one that is never closed is not
+    /// there. All in one pass: to search from each `${` takes the square of a long row of them.
+    private static func referenceEnds(in bytes: [UInt8]) -> [Int: Int] {
+        var ends: [Int: Int] = [:]
+        var openIndexes: [Int] = []
+        for (index, byte) in bytes.enumerated() {
+            // Braces count only after a dollar.
+            if byte == UInt8(ascii: "{"), index > 0, bytes[index - 1] == UInt8(ascii: "$") {
+                openIndexes.append(index)
+            } else if byte == UInt8(ascii: "}"), let open = openIndexes.popLast() {
+                ends[open] = index
             }
-            previous = byte
         }
-        return nil
+        return ends
     }
 
     private mutating func join(_ pieces: [Piece], _ place: Place) -> String {

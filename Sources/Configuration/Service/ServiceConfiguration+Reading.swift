@@ -76,7 +76,9 @@ private struct Declarations {
     let catalogue: ComponentCatalogue
     let diagnostics: Diagnostics
     /// Also those of components that are themselves at fault: references to them are not.
-    var ids: [ComponentKind: [ComponentID]] = [:]
+    var ids: [ComponentKind: Set<ComponentID>] = [:]
+    /// The same as written and in the file's order, for hints.
+    var names: [ComponentKind: [String]] = [:]
     var used: Set<ConfigurationPath> = []
 
     init(catalogue: ComponentCatalogue, diagnostics: Diagnostics) {
@@ -91,13 +93,14 @@ private struct Declarations {
         for entry in reader.entries(kind.section) {
             let path = ConfigurationPath(kind.section, entry.key)
             guard let id = id(entry.key, kind, at: entry.keyPosition, path) else { continue }
-            if let earlier = ids[kind, default: []].first(where: { $0 == id }) {
+            let (isNew, earlier) = ids[kind, default: []].insert(id)
+            guard isNew else {
                 diagnostics.error(
                     at: entry.keyPosition, path: path,
                     "is another name of '\(earlier)', which is already defined")
                 continue
             }
-            ids[kind, default: []].append(id)
+            names[kind, default: []].append(id.written)
             guard isBuilt(id, kind, at: entry.keyPosition, path) else { continue }
             components.append(
                 ServiceConfiguration.Component(
@@ -142,6 +145,7 @@ private struct Declarations {
         let key = kind.section
         let path = reader.path.appending(key)
         var references: [ServiceConfiguration.Reference] = []
+        var seen: Set<ComponentID> = []
         let elements = elements(key, in: &reader)
         if isRequired, elements.isEmpty {
             diagnostics.error(
@@ -157,7 +161,7 @@ private struct Declarations {
                 continue
             }
             guard let id = id(text, kind, at: element.position, elementPath) else { continue }
-            if references.contains(where: { $0.id == id }) {
+            guard seen.insert(id).inserted else {
                 diagnostics.error(
                     at: element.position, path: elementPath, "'\(id)' is listed twice")
                 continue
@@ -184,8 +188,10 @@ private struct Declarations {
         _ id: ComponentID, _ kind: ComponentKind, at position: SourcePosition,
         _ path: ConfigurationPath
     ) {
-        if let declared = ids[kind, default: []].first(where: { $0 == id }) {
-            used.insert(ConfigurationPath(kind.section, declared.written))
+        let declared = ids[kind, default: []]
+        if let index = declared.firstIndex(of: id) {
+            // As its section writes it, which may be by another alias.
+            used.insert(ConfigurationPath(kind.section, declared[index].written))
             return
         }
         // A connector is an exporter of one pipeline and a receiver of another.
@@ -193,8 +199,10 @@ private struct Declarations {
             used.insert(ConfigurationPath(ComponentKind.connector.section, id.written))
             return
         }
-        let known = ids[kind, default: []].map(\.written)
-        let hint = nearestName(to: id.written, in: known).map { "; did you mean '\($0)'?" } ?? ""
+        // To search is the dearest part of an error, so it isn't done for one that nobody sees.
+        let nearest =
+            diagnostics.isFull ? nil : nearestName(to: id.written, in: names[kind, default: []])
+        let hint = nearest.map { "; did you mean '\($0)'?" } ?? ""
         diagnostics.error(
             at: position, path: path, "'\(id)' is not defined under \(kind.section)\(hint)")
     }

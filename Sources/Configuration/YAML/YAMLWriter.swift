@@ -16,6 +16,9 @@ extension YAML {
 }
 
 private struct YAMLWriter {
+    /// A longer key needs a `?` before it. Source: https://yaml.org/spec/1.2.2/#742-flow-mappings
+    static let implicitKeyLengthMax = 1_024
+
     let secretPaths: Set<ConfigurationPath>
     var text = ""
 
@@ -39,14 +42,21 @@ private struct YAMLWriter {
             if index > 0 || !isInline { indent(indentation) }
             let entryPath = path.appending(entry.key)
             // Keys aren't expanded, so that their dollars stay single.
-            text += plainOrQuoted(entry.key) + ":"
+            let key = plainOrQuoted(entry.key)
+            if key.unicodeScalars.count > YAMLWriter.implicitKeyLengthMax {
+                text += "? \(key)\n"
+                indent(indentation)
+                text += ":"
+            } else {
+                text += key + ":"
+            }
             write(
                 value: entry.value, entryPath, indentation: indentation,
                 isSecret: isSecret || self.isSecret(entryPath, key: entry.key))
         }
     }
 
-    /// What follows `key:`.
+    /// What follows a key's `:`.
     private mutating func write(
         value: ConfigurationNode, _ path: ConfigurationPath, indentation: Int, isSecret: Bool
     ) {
@@ -121,22 +131,34 @@ private struct YAMLWriter {
     /// Whether YAML reads the text as this very string without quotes, in block context.
     private func isPlain(_ string: String) -> Bool {
         guard case .string = YAMLScalar.type(string), string != "<<",
-            let first = string.unicodeScalars.first, let last = string.unicodeScalars.last
+            let first = string.unicodeScalars.first, mayStart(first), !string.hasPrefix("...")
         else { return false }
-        let mayStart =
-            first.properties.isAlphabetic || "0123456789/_$.".unicodeScalars.contains(first)
-        guard mayStart, last != " ", last != ":", !string.hasPrefix("..."),
-            !string.contains(": "), !string.contains(" #")
-        else { return false }
+        var previous: UInt8 = 0
+        for byte in string.utf8 {
+            // `: ` and ` #` mean something.
+            if byte == UInt8(ascii: " "), previous == UInt8(ascii: ":") { return false }
+            if byte == UInt8(ascii: "#"), previous == UInt8(ascii: " ") { return false }
+            previous = byte
+        }
+        guard previous != UInt8(ascii: " "), previous != UInt8(ascii: ":") else { return false }
         return string.unicodeScalars.allSatisfy { $0 == " " || isPrintable($0) }
     }
 
+    private func mayStart(_ scalar: Unicode.Scalar) -> Bool {
+        switch scalar {
+        case "a"..."z", "A"..."Z", "0"..."9", "/", "_", "$", ".": true
+        default: !scalar.isASCII && scalar.properties.isAlphabetic
+        }
+    }
+
     private func isPrintable(_ scalar: Unicode.Scalar) -> Bool {
+        // Nearly all are of these, and Unicode's tables are slow.
+        if scalar.isASCII { return ("!"..."~").contains(scalar) }
         switch scalar.properties.generalCategory {
         case .control, .format, .surrogate, .privateUse, .unassigned, .lineSeparator,
             .paragraphSeparator, .spaceSeparator:
-            false
-        default: true
+            return false
+        default: return true
         }
     }
 
