@@ -219,7 +219,7 @@ def settle(connection, schema, since, until):
             pass
     if edition == "timescale":
         for rollup in ("red_1m", "latency_1m", "log_volume_1m", "red_1h", "latency_1h",
-                       "log_volume_1h"):
+                       "rollup_service_latency_1h", "log_volume_1h"):
             connection.execute(
                 "CALL refresh_continuous_aggregate(%s, %s::timestamptz, %s::timestamptz)",
                 (f"{schema}.{rollup}", since - datetime.timedelta(hours=1),

@@ -37,7 +37,7 @@ QUERIES = [
     Query("trace panel, in its window", "SELECT * FROM {s}.trace_panel('{trace}', {around})", 10),
     Query("RED of all services, 24 h, no quantiles",
           "SELECT * FROM {s}.red_services({day}, with_quantiles => false)", 100),
-    Query("RED of all services, 24 h", "SELECT * FROM {s}.red_services({day})"),
+    Query("RED of all services, 24 h", "SELECT * FROM {s}.red_services({day})", 150),
     Query("RED of a service's operations, 24 h",
           "SELECT * FROM {s}.red_operations({day}, 'service-7')", 100),
     Query("RED of all operations, 24 h", "SELECT * FROM {s}.red_operations({day})"),

@@ -30,6 +30,7 @@ public enum PostgresSchema {
     public static let migrations = [
         migration(1, "tables", PackageResources._001_tables_sql),
         migration(2, "rollups", PackageResources._002_rollups_sql),
+        migration(3, "service_latency", PackageResources._003_service_latency_sql),
     ]
 
     /// In the order in which they build on each other.

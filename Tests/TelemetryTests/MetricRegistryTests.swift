@@ -119,6 +119,13 @@ struct MetricRegistryTests {
         #expect(registry.counter("c", help: "C.", labels: ["a"]).with("x").value == 5)
     }
 
+    /// A conversion of the source at each reading was a frame on the stack for all later ones.
+    @Test func `A source can be asked for ever`() {
+        registry.observableGauge("o", help: "O.").with().observe { 4 }
+        for _ in 0..<50_000 { _ = text() }
+        #expect(text().hasSuffix("\no 4\n"))
+    }
+
     @Test func `A removed series is gone, and an observable without a source has no sample`() {
         let family = registry.gauge("g", help: "G.", labels: ["a"])
         family.with("x").set(1)

@@ -242,6 +242,22 @@ def assert_rollups_are_right(database):
             assert len(stored) == len(expected), rollup
             for found, wanted in zip(stored, expected):
                 assert equal(found, wanted), (rollup, suffix, found, wanted)
+    assert_latencies_of_services_are_right(database)
+
+
+def assert_latencies_of_services_are_right(database):
+    """What there is of them; the rest is read from latency_1h."""
+    hours = "WHERE bucket >= h.since AND bucket < h.until ORDER BY 1, 2, 3, 4"
+    stored = database.execute(f"""
+        SELECT r.* FROM @schema@.rolled_service_latency_1h r, @schema@.service_hours() h {hours}""")
+    expected = database.execute(f"""
+        SELECT d.* FROM (
+          SELECT date_bin('1 hour', start_time, '2000-01-01Z') AS bucket, service_name, kind,
+            @schema@.latency_bucket(duration_ns), sum(coalesce(adjusted_count, 1))
+          FROM @schema@.span GROUP BY 1, 2, 3, 4) d, @schema@.service_hours() h {hours}""")
+    assert len(stored) == len(expected)
+    for found, wanted in zip(stored, expected):
+        assert equal(found, wanted), (found, wanted)
 
 
 def equal(found, wanted):
@@ -254,11 +270,12 @@ def roll_up(database, when=None):
     """All that upkeep, and in the timescale edition its jobs, would do."""
     database.maintain("rollups", when)
     if database.edition == "timescale":
-        for rollup in DIRECT:
-            for suffix, age in (("1m", "1 minute"), ("1h", "1 hour")):
-                database.execute(
-                    f"CALL public.refresh_continuous_aggregate('@schema@.{rollup}_{suffix}', NULL,"
-                    f" now() - interval '{age}')")
+        rollups = [(f"{rollup}_{suffix}", age) for rollup in DIRECT
+                   for suffix, age in (("1m", "1 minute"), ("1h", "1 hour"))]
+        for rollup, age in [*rollups, ("rollup_service_latency_1h", "1 hour")]:
+            database.execute(
+                f"CALL public.refresh_continuous_aggregate('@schema@.{rollup}', NULL,"
+                f" now() - interval '{age}')")
 
 
 def queue(database, table, *times):

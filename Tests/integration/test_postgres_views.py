@@ -222,7 +222,7 @@ FUNCTIONS = """
     histogram_quantiles key_values kind_numbers latency_quantiles_ms
     latency_rows latency_series log_volume metric_increases metric_quantiles metric_rate
     metric_values minutes_kept_from red_operations red_rows red_series red_services rolled_until
-    service_dependencies slowest_operations slowest_spans span_hex span_number trace trace_hex
+    service_dependencies service_hours severity_word slowest_operations slowest_spans span_hex span_number trace trace_hex
     trace_logs trace_panel window_parts""".split()
 
 
@@ -438,7 +438,7 @@ def rolled(request, database, shop):
 
 def roll_up(database):
     if database.edition == "timescale":
-        for rollup in ("red_1m", "latency_1m", "red_1h", "latency_1h"):
+        for rollup in ("red_1m", "latency_1m", "red_1h", "latency_1h", "rollup_service_latency_1h"):
             database.execute(f"CALL refresh_continuous_aggregate('@schema@.{rollup}', NULL, %s)",
                              (base_time() + 2 * HOUR,))
     else:
@@ -487,6 +487,49 @@ def test_red_counts_sampled_spans_for_those_they_stand_for(database, rolled, win
         check_red(row, [each for each in within if each["service_name"] == row["service_name"]],
                   since, until)
     assert len(found) == len({each["service_name"] for each in within})
+
+
+@pytest.mark.parametrize("made_from", ["-infinity", HOUR, 2 * HOUR, "infinity"], ids=str)
+@pytest.mark.parametrize("window", WINDOWS, ids=str)
+def test_quantiles_of_services_equal_direct_counting(database, rolled, window, made_from):
+    """Whatever hours the rollup of services has."""
+    if isinstance(made_from, datetime.timedelta):
+        made_from = str(base_time() + made_from)
+    database.execute("UPDATE @schema@.mark SET at = %s::timestamptz WHERE name = 'service_latency'",
+                     (made_from,))
+    since, until = (base_time() + part for part in window)
+    expected = rows(database, """
+        SELECT service_name, @schema@.latency_quantiles_ms('{0.5,0.95,0.99}', array_agg(bucket),
+          array_agg(calls)) AS ms
+        FROM (SELECT service_name, @schema@.latency_bucket(duration_ns) AS bucket,
+            sum(coalesce(adjusted_count, 1)) AS calls FROM @schema@.span
+          WHERE kind IN (2, 5) AND start_time >= %s AND start_time < %s GROUP BY 1, 2) d
+        GROUP BY 1 ORDER BY 1""", (since, until))
+    found = rows(database, """
+        SELECT * FROM @schema@.red_services(%s, %s) ORDER BY service_name""", (since, until))
+    assert [row["service_name"] for row in found] == [row["service_name"] for row in expected]
+    for row, direct in zip(found, expected):
+        assert [row["p50_ms"], row["p95_ms"], row["p99_ms"]] == pytest.approx(direct["ms"])
+
+
+def test_a_database_from_before_it_gets_the_rollup_of_services(database, rolled):
+    window = (base_time(), base_time() + 3 * HOUR)
+    before = rows(database, "SELECT * FROM @schema@.red_services(%s, %s)", window)
+    kind = "MATERIALIZED VIEW" if database.edition == "timescale" else "TABLE"
+    for statement in (
+            "DROP VIEW @schema@.rolled_service_latency_1h",
+            f"DROP {kind} @schema@.rollup_service_latency_1h",
+            "DELETE FROM @schema@.mark WHERE name = 'service_latency'",
+            "DELETE FROM @schema@.migration WHERE version >= 3",
+            "DELETE FROM @schema@.repeatable"):
+        database.execute(statement)
+    database.apply()
+    assert database.value("SELECT since > '-infinity' FROM @schema@.service_hours()")
+    after = rows(database, "SELECT * FROM @schema@.red_services(%s, %s)", window)
+    assert after == before
+    roll_up(database)
+    for row, was in zip(rows(database, "SELECT * FROM @schema@.red_services(%s, %s)", window), before):
+        assert [row["p50_ms"], row["p99_ms"]] == pytest.approx([was["p50_ms"], was["p99_ms"]])
 
 
 def check_red(row, calls, since, until):

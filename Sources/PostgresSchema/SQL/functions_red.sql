@@ -17,20 +17,29 @@ DECLARE
   rollup text;
   source text;
 BEGIN
-  FOREACH rollup IN ARRAY ARRAY['red_1m', 'red_1h', 'latency_1m', 'latency_1h', 'log_volume_1m',
-      'log_volume_1h'] LOOP
+  FOREACH rollup IN ARRAY ARRAY['red_1m', 'red_1h', 'latency_1m', 'latency_1h',
+      'service_latency_1h', 'log_volume_1m', 'log_volume_1h'] LOOP
     source := pg_catalog.format('@schema@.%I', 'rollup_' || rollup);
     IF @schema@.edition() = 'timescale' THEN
       SELECT pg_catalog.format('%I.%I', materialization_hypertable_schema,
         materialization_hypertable_name) INTO STRICT source
       FROM timescaledb_information.continuous_aggregates
-      WHERE pg_catalog.format('"%s"', view_schema) = '@schema@' AND view_name = rollup;
+      WHERE pg_catalog.format('"%s"', view_schema) = '@schema@'
+        AND view_name IN (rollup, 'rollup_' || rollup);
     END IF;
     EXECUTE pg_catalog.format('CREATE OR REPLACE VIEW @schema@.%I AS SELECT %s FROM %s',
       'rolled_' || rollup, CASE WHEN @schema@.edition() = 'timescale'
-          OR rollup NOT LIKE 'latency%' THEN '*'
-        ELSE 'bucket, service_name, operation, kind, pg_catalog.unnest(latency_buckets) AS'
-          ' latency_bucket, pg_catalog.unnest(bucket_calls) AS calls' END, source);
+          OR rollup NOT LIKE '%latency%' THEN '*'
+        ELSE pg_catalog.format('bucket, service_name, %skind, pg_catalog.unnest(latency_buckets) AS'
+          ' latency_bucket, pg_catalog.unnest(bucket_calls) AS calls',
+          CASE WHEN rollup LIKE 'latency%' THEN 'operation, ' END) END, source);
+    IF rollup LIKE 'service%' THEN
+      PERFORM @schema@.describe('rolled_' || rollup,
+        'For the functions: calls of services by their duration, by the hour.',
+        'bucket', 'When the hour begins.', 'service_name', 'As in resource.', 'kind', 'As in span.',
+        'latency_bucket', 'As in latency_1h.', 'calls', 'Sum of adjusted counts.');
+      CONTINUE;
+    END IF;
     -- The columns are described as those of the view that people query.
     PERFORM @schema@.describe('rolled_' || rollup,
       'For the functions: ' || rollup || ' without what is live. Query ' || rollup || ' instead.',
@@ -41,10 +50,17 @@ BEGIN
   END LOOP;
 END $$;
 
-CREATE OR REPLACE FUNCTION @schema@.rolled_until(OUT minutes timestamptz, OUT hours timestamptz)
+-- What versions before had in place of what follows.
+DROP FUNCTION IF EXISTS @schema@.rolled_until();
+DROP FUNCTION IF EXISTS @schema@.window_parts(timestamptz, timestamptz, interval);
+DROP FUNCTION IF EXISTS @schema@.latency_rows(
+  timestamptz, timestamptz, timestamptz, timestamptz, timestamptz);
+
+CREATE OR REPLACE FUNCTION @schema@.rolled_until(
+  kept_by text, OUT minutes timestamptz, OUT hours timestamptz)
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 BEGIN
-  IF @schema@.edition() = 'timescale' THEN
+  IF kept_by = 'rollup' AND @schema@.edition() = 'timescale' THEN
     SELECT min(c.watermark) FILTER (WHERE c.name LIKE '%\_1m'),
       min(c.watermark) FILTER (WHERE c.name LIKE '%\_1h') INTO minutes, hours
     FROM (SELECT user_view_name AS name, coalesce(_timescaledb_functions.to_timestamp(
@@ -53,13 +69,33 @@ BEGIN
       WHERE format('"%s"', user_view_schema) = '@schema@'
         AND user_view_name ~ '^(red|latency|log_volume)_1[mh]$') c;
   ELSE
-    SELECT max(m.at), max(m.at) INTO minutes, hours FROM @schema@.mark m WHERE m.name = 'rollup';
+    SELECT max(m.at), max(m.at) INTO minutes, hours FROM @schema@.mark m WHERE m.name = kept_by;
   END IF;
   minutes := coalesce(minutes, '-infinity');
   hours := coalesce(hours, '-infinity');
 END $$;
-COMMENT ON FUNCTION @schema@.rolled_until() IS
-  'Up to when all rollups of minutes and of hours have the facts.';
+COMMENT ON FUNCTION @schema@.rolled_until(text) IS
+  'Up to when all rollups of minutes and of hours have the facts; of a mark, rollup or edges.';
+
+-- In timescale its job may come after that of latency_1h.
+CREATE OR REPLACE FUNCTION @schema@.service_hours(OUT since timestamptz, OUT until timestamptz)
+LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
+BEGIN
+  SELECT max(m.at) INTO since FROM @schema@.mark m WHERE m.name = 'service_latency';
+  IF @schema@.edition() = 'timescale' THEN
+    SELECT _timescaledb_functions.to_timestamp(
+      _timescaledb_functions.cagg_watermark(c.mat_hypertable_id)) INTO until
+    FROM _timescaledb_catalog.continuous_agg c
+    WHERE format('"%s"', c.user_view_schema) = '@schema@'
+      AND c.user_view_name = 'rollup_service_latency_1h';
+  ELSE
+    SELECT @schema@.bin('1 hour', max(m.at)) INTO until FROM @schema@.mark m WHERE m.name = 'rollup';
+  END IF;
+  since := coalesce(since, 'infinity');
+  until := greatest(since, until);
+END $$;
+COMMENT ON FUNCTION @schema@.service_hours() IS
+  'Of which hours there are latencies of services, all operations together.';
 
 CREATE OR REPLACE FUNCTION @schema@.bin(step interval, at timestamptz) RETURNS timestamptz
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -84,15 +120,15 @@ COMMENT ON FUNCTION @schema@.minutes_kept_from() IS
 
 -- A window's parts: hours [hours_from, hours_until), minutes [minutes_from, hours_from) and
 -- [hours_until, live_from), facts [live_from, ends). `step`: what the parts must not be longer
--- than; NULL for the window as a whole.
+-- than; NULL for the window as a whole. `kept_by`: the mark of what is read.
 CREATE OR REPLACE FUNCTION @schema@.window_parts(
-  since timestamptz, until timestamptz, step interval DEFAULT NULL, OUT minutes_from timestamptz,
-  OUT hours_from timestamptz, OUT hours_until timestamptz, OUT live_from timestamptz,
-  OUT ends timestamptz)
+  since timestamptz, until timestamptz, step interval DEFAULT NULL, kept_by text DEFAULT 'rollup',
+  OUT minutes_from timestamptz, OUT hours_from timestamptz, OUT hours_until timestamptz,
+  OUT live_from timestamptz, OUT ends timestamptz)
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
   kept timestamptz := @schema@.minutes_kept_from();
-  rolled record := @schema@.rolled_until();
+  rolled record := @schema@.rolled_until(kept_by);
   seconds numeric := extract(epoch FROM step);
 BEGIN
   minutes_from := @schema@.bin(coalesce(step, '1 minute'), since);
@@ -115,7 +151,7 @@ BEGIN
       ELSE @schema@.bin('1 hour', least(live_from, rolled.hours)) END);
   END IF;
 END $$;
-COMMENT ON FUNCTION @schema@.window_parts(timestamptz, timestamptz, interval) IS
+COMMENT ON FUNCTION @schema@.window_parts(timestamptz, timestamptz, interval, text) IS
   'Which parts of a window are read from the rollups of hours, of minutes, and from the facts.';
 
 CREATE OR REPLACE FUNCTION @schema@.kind_numbers(kinds text[]) RETURNS int2[]
@@ -155,15 +191,27 @@ COMMENT ON FUNCTION @schema@.red_rows(
   timestamptz, timestamptz, timestamptz, timestamptz, timestamptz) IS
   'What the parts of a window (window_parts) have: calls, errors by status, durations.';
 
+-- The hours [services_from, services_until) come by service alone, without an operation.
 CREATE OR REPLACE FUNCTION @schema@.latency_rows(
   minutes_from timestamptz, hours_from timestamptz, hours_until timestamptz,
-  live_from timestamptz, ends timestamptz)
+  live_from timestamptz, ends timestamptz, services_from timestamptz, services_until timestamptz)
 RETURNS TABLE (
   "time" timestamptz, service_name text, operation text, kind int2, latency_bucket int2,
   calls float8)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT r.bucket, r.service_name, NULL::text, r.kind, r.latency_bucket, r.calls
+  FROM @schema@.rolled_service_latency_1h r
+  WHERE services_from < services_until
+    AND r.bucket >= greatest(hours_from, services_from)
+    AND r.bucket < least(hours_until, services_until)
+  UNION ALL
   SELECT r.bucket, r.service_name, r.operation, r.kind, r.latency_bucket, r.calls
-  FROM @schema@.rolled_latency_1h r WHERE r.bucket >= hours_from AND r.bucket < hours_until
+  FROM @schema@.rolled_latency_1h r
+  WHERE r.bucket >= hours_from AND r.bucket < least(hours_until, services_from)
+  UNION ALL
+  SELECT r.bucket, r.service_name, r.operation, r.kind, r.latency_bucket, r.calls
+  FROM @schema@.rolled_latency_1h r
+  WHERE r.bucket >= greatest(hours_from, services_until) AND r.bucket < hours_until
   UNION ALL
   SELECT r.bucket, r.service_name, r.operation, r.kind, r.latency_bucket, r.calls
   FROM @schema@.rolled_latency_1m r
@@ -177,8 +225,8 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
     @schema@.latency_bucket(s.duration_ns), coalesce(s.adjusted_count, 1)
   FROM @schema@.span s WHERE s.start_time >= live_from AND s.start_time < ends
 $$;
-COMMENT ON FUNCTION @schema@.latency_rows(
-  timestamptz, timestamptz, timestamptz, timestamptz, timestamptz) IS
+COMMENT ON FUNCTION @schema@.latency_rows(timestamptz, timestamptz, timestamptz, timestamptz,
+  timestamptz, timestamptz, timestamptz) IS
   'What the parts of a window (window_parts) have: calls by latency bucket.';
 
 -- Bucket k holds durations up to 1 µs × 2^(k/4), bucket 0 all up to 1 µs.
@@ -222,8 +270,8 @@ BEGIN
       array_agg(b.latency_bucket), array_agg(b.calls)) AS ms
     FROM (
       SELECT l.service_name, l.operation, l.latency_bucket, sum(l.calls) AS calls
-      FROM @schema@.latency_rows(
-        p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends) l
+      FROM @schema@.latency_rows(p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends,
+        '-infinity', '-infinity') l
       WHERE with_quantiles AND (service IS NULL OR l.service_name = service)
         AND (kinds IS NULL OR l.kind = ANY (@schema@.kind_numbers(kinds)))
       GROUP BY l.service_name, l.operation, l.latency_bucket) b
@@ -253,6 +301,7 @@ SET jit = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
   p record := @schema@.window_parts(since, until);
+  s record := @schema@.service_hours();
 BEGIN
   RETURN QUERY
   WITH totals AS (
@@ -269,8 +318,8 @@ BEGIN
       array_agg(b.latency_bucket), array_agg(b.calls)) AS ms
     FROM (
       SELECT l.service_name, l.latency_bucket, sum(l.calls) AS calls
-      FROM @schema@.latency_rows(
-        p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends) l
+      FROM @schema@.latency_rows(p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends,
+        s.since, s.until) l
       WHERE with_quantiles AND (service IS NULL OR l.service_name = service)
         AND (kinds IS NULL OR l.kind = ANY (@schema@.kind_numbers(kinds)))
       GROUP BY l.service_name, l.latency_bucket) b
@@ -326,13 +375,18 @@ SET jit = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
   p record := @schema@.window_parts(since, until, step);
+  h record := @schema@.service_hours();
 BEGIN
+  IF operation IS NOT NULL THEN
+    h.since := '-infinity';
+    h.until := '-infinity';
+  END IF;
   RETURN QUERY
   WITH summed AS (
     SELECT @schema@.bin(step, r.time) AS bin, r.service_name, r.latency_bucket,
       sum(r.calls) AS calls
-    FROM @schema@.latency_rows(
-      p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends) r
+    FROM @schema@.latency_rows(p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends,
+      h.since, h.until) r
     WHERE (service IS NULL OR r.service_name = service)
       AND (latency_series.operation IS NULL OR r.operation = latency_series.operation)
       AND (kinds IS NULL OR r.kind = ANY (@schema@.kind_numbers(kinds)))
@@ -423,39 +477,29 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET jit = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
-  minutes_from timestamptz := @schema@.bin('1 minute', since);
-  minutes_until timestamptz := @schema@.bin_end('1 minute', until);
-  kept timestamptz := @schema@.minutes_kept_from();
-  hours_from timestamptz := CASE WHEN @schema@.bin('1 hour', since) < kept
-    THEN @schema@.bin('1 hour', since) ELSE @schema@.bin_end('1 hour', since) END;
-  hours_until timestamptz := greatest(hours_from, CASE WHEN @schema@.bin('1 hour', until) < kept
-    THEN @schema@.bin_end('1 hour', until) ELSE least(@schema@.bin('1 hour', until), (
-      SELECT @schema@.bin('1 hour', m.at) FROM @schema@.mark m WHERE m.name = 'edges')) END);
-  -- What is after it is not in the tables yet.
-  live_from timestamptz := greatest(minutes_from, least(minutes_until, (
-    SELECT m.at FROM @schema@.mark m WHERE m.name = 'edges')));
+  w record := @schema@.window_parts(since, until, kept_by => 'edges');
 BEGIN
   RETURN QUERY
   WITH edges AS (
     SELECT e.client, e.server, e.calls, e.errors, e.duration_ns_sum, e.duration_ns_max
     FROM @schema@.service_edge_1h e
-    WHERE e.bucket >= hours_from AND e.bucket < hours_until
+    WHERE e.bucket >= w.hours_from AND e.bucket < w.hours_until
     UNION ALL
     SELECT e.client, e.server, e.calls, e.errors, e.duration_ns_sum, e.duration_ns_max
     FROM @schema@.service_edge_1m e
-    WHERE e.bucket >= minutes_from AND e.bucket < least(hours_from, live_from)
+    WHERE e.bucket >= w.minutes_from AND e.bucket < least(w.hours_from, w.live_from)
     UNION ALL
     SELECT e.client, e.server, e.calls, e.errors, e.duration_ns_sum, e.duration_ns_max
     FROM @schema@.service_edge_1m e
-    WHERE e.bucket >= hours_until AND e.bucket < live_from
+    WHERE e.bucket >= w.hours_until AND e.bucket < w.live_from
     UNION ALL
     SELECT p.service_name, c.service_name, coalesce(c.adjusted_count, 1),
       CASE WHEN c.status_code = 2 THEN coalesce(c.adjusted_count, 1) ELSE 0 END,
       greatest(c.duration_ns, 0)::float8 * coalesce(c.adjusted_count, 1), c.duration_ns
     FROM @schema@.span c
     JOIN @schema@.span p ON p.trace_id = c.trace_id AND p.span_id = c.parent_span_id
-    WHERE c.start_time >= live_from AND c.start_time < minutes_until
-      AND p.start_time >= live_from - interval '1 hour' AND p.start_time < minutes_until
+    WHERE c.start_time >= w.live_from AND c.start_time < w.ends
+      AND p.start_time >= w.live_from - interval '1 hour' AND p.start_time < w.ends
       AND p.service_name <> c.service_name
       -- Bits 8 and 9 say where the sender knows that the parent is of the same process.
       AND coalesce(c.flags, 0) & 768 <> 256
@@ -501,14 +545,8 @@ BEGIN
     SELECT l.time, l.service_name, l.severity_number, coalesce(l.adjusted_count, 1)
     FROM @schema@.log l WHERE l.time >= p.live_from AND l.time < p.ends
   )
-  SELECT @schema@.bin(step, r.bucket), r.service_name, CASE
-    WHEN r.severity_number BETWEEN 1 AND 4 THEN 'TRACE'
-    WHEN r.severity_number BETWEEN 5 AND 8 THEN 'DEBUG'
-    WHEN r.severity_number BETWEEN 9 AND 12 THEN 'INFO'
-    WHEN r.severity_number BETWEEN 13 AND 16 THEN 'WARN'
-    WHEN r.severity_number BETWEEN 17 AND 20 THEN 'ERROR'
-    WHEN r.severity_number BETWEEN 21 AND 24 THEN 'FATAL' ELSE 'none' END,
-    sum(r.adjusted_records)
+  SELECT @schema@.bin(step, r.bucket), r.service_name,
+    coalesce(@schema@.severity_word(r.severity_number), 'none'), sum(r.adjusted_records)
   FROM rows r WHERE service IS NULL OR r.service_name = service
   GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;
 END $$;

@@ -207,8 +207,11 @@ CREATE OR REPLACE FUNCTION @schema@.plain_rollups()
 RETURNS TABLE (name text, retention text) LANGUAGE sql STABLE AS $$
   SELECT * FROM (VALUES ('service_edge_1m', 'retain_rollup_minute'),
     ('service_edge_1h', 'retain_rollup'), ('rollup_red_1h', 'retain_rollup'),
-    ('rollup_latency_1h', 'retain_rollup'), ('rollup_log_volume_1h', 'retain_rollup')) AS r (n, k)
-  WHERE to_regclass(format('@schema@.%I', n)) IS NOT NULL $$;
+    ('rollup_latency_1h', 'retain_rollup'), ('rollup_service_latency_1h', 'retain_rollup'),
+    ('rollup_log_volume_1h', 'retain_rollup')) AS r (n, k)
+  -- In timescale that of services is a view.
+  WHERE EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass(format('@schema@.%I', n))
+    AND c.relkind = 'r') $$;
 
 CREATE OR REPLACE FUNCTION @schema@.day_partitions(table_name text)
 RETURNS TABLE (name text, day timestamptz) LANGUAGE sql STABLE SET timezone = 'UTC' AS $$
@@ -299,6 +302,16 @@ BEGIN
         r.operation, r.kind, unnest(r.latency_buckets) AS latency_bucket, unnest(r.bucket_calls) AS calls
       FROM @schema@.rollup_latency_1m r WHERE r.bucket >= first_hour AND r.bucket < end_hour) AS u
     GROUP BY 1, 2, 3, 4, 5) AS b GROUP BY 1, 2, 3, 4;
+  DELETE FROM @schema@.rollup_service_latency_1h r
+    WHERE r.bucket >= first_hour AND r.bucket < end_hour;
+  INSERT INTO @schema@.rollup_service_latency_1h
+    (bucket, service_name, kind, latency_buckets, bucket_calls)
+  SELECT b.bucket, b.service_name, b.kind, array_agg(b.latency_bucket), array_agg(b.calls)
+  FROM (SELECT u.bucket, u.service_name, u.kind, u.latency_bucket, sum(u.calls) AS calls
+    FROM (SELECT r.bucket, r.service_name, r.kind, unnest(r.latency_buckets) AS latency_bucket,
+        unnest(r.bucket_calls) AS calls
+      FROM @schema@.rollup_latency_1h r WHERE r.bucket >= first_hour AND r.bucket < end_hour) AS u
+    GROUP BY 1, 2, 3, 4) AS b GROUP BY 1, 2, 3;
 END $$;
 
 -- Moves the mark on to rollup_lag before now. What is behind the mark is in the tables, what is
@@ -452,6 +465,10 @@ BEGIN
       IF f < t THEN
         CALL TIMESCALEDB.refresh_continuous_aggregate(
           pg_catalog.format('@schema@.%I', rollup || '_1h')::regclass, f, t);
+      END IF;
+      IF f < t AND rollup = 'latency' THEN
+        CALL TIMESCALEDB.refresh_continuous_aggregate(
+          '@schema@.rollup_service_latency_1h'::regclass, f, t);
       END IF;
     END LOOP;
   END LOOP;

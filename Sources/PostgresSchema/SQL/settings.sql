@@ -116,18 +116,21 @@ BEGIN
       CASE WHEN timed.retention = 'retain_metric' THEN 'columnstore_after_metric'
         ELSE 'columnstore_after' END));
   END LOOP;
-  FOREACH rollup IN ARRAY ARRAY['red', 'latency', 'log_volume'] LOOP
+  FOREACH rollup IN ARRAY ARRAY['red_1m', 'latency_1m', 'log_volume_1m'] LOOP
     EXECUTE format('SELECT %s.add_continuous_aggregate_policy(%L, start_offset => interval ''30 minutes'', '
       'end_offset => interval ''1 minute'', schedule_interval => interval ''1 minute'', '
-      'if_not_exists => true)', ts, format('@schema@.%I', rollup || '_1m'));
+      'if_not_exists => true)', ts, format('@schema@.%I', rollup));
+    PERFORM @schema@.ensure_policy(rollup, 'retention',
+      @schema@.setting_interval('retain_rollup_minute'));
+    PERFORM @schema@.ensure_policy(rollup, 'compression', interval '3 hours');
+  END LOOP;
+  FOREACH rollup IN ARRAY
+      ARRAY['red_1h', 'latency_1h', 'rollup_service_latency_1h', 'log_volume_1h'] LOOP
     EXECUTE format('SELECT %s.add_continuous_aggregate_policy(%L, start_offset => interval ''1 day'', '
       'end_offset => interval ''1 hour'', schedule_interval => interval ''10 minutes'', '
-      'if_not_exists => true)', ts, format('@schema@.%I', rollup || '_1h'));
-    PERFORM @schema@.ensure_policy(rollup || '_1m', 'retention',
-      @schema@.setting_interval('retain_rollup_minute'));
-    PERFORM @schema@.ensure_policy(rollup || '_1h', 'retention', @schema@.setting_interval('retain_rollup'));
-    PERFORM @schema@.ensure_policy(rollup || '_1m', 'compression', interval '3 hours');
-    PERFORM @schema@.ensure_policy(rollup || '_1h', 'compression', interval '2 days');
+      'if_not_exists => true)', ts, format('@schema@.%I', rollup));
+    PERFORM @schema@.ensure_policy(rollup, 'retention', @schema@.setting_interval('retain_rollup'));
+    PERFORM @schema@.ensure_policy(rollup, 'compression', interval '2 days');
   END LOOP;
   IF NOT EXISTS (SELECT FROM timescaledb_information.jobs j WHERE j.proc_name = 'refresh_late'
       AND format('"%s"', j.proc_schema) = '@schema@') THEN

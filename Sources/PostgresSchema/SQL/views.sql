@@ -87,18 +87,18 @@ COMMENT ON COLUMN @schema@.spans.operation IS
 COMMENT ON COLUMN @schema@.spans.adjusted_count IS
   'How many spans this one stands for, by the sampling threshold; sum it instead of counting rows.';
 
+CREATE OR REPLACE FUNCTION @schema@.severity_word(severity_number int2) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN (ARRAY['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL'])[(severity_number + 3) / 4];
+COMMENT ON FUNCTION @schema@.severity_word(int2) IS
+  'The word for a severity''s number; NULL where OTLP knows none.';
+
 CREATE OR REPLACE VIEW @schema@.logs AS
 SELECT
   l.time,
   l.observed_time,
   l.service_name,
-  coalesce(nullif(l.severity_text, ''), CASE
-    WHEN l.severity_number BETWEEN 1 AND 4 THEN 'TRACE'
-    WHEN l.severity_number BETWEEN 5 AND 8 THEN 'DEBUG'
-    WHEN l.severity_number BETWEEN 9 AND 12 THEN 'INFO'
-    WHEN l.severity_number BETWEEN 13 AND 16 THEN 'WARN'
-    WHEN l.severity_number BETWEEN 17 AND 20 THEN 'ERROR'
-    WHEN l.severity_number BETWEEN 21 AND 24 THEN 'FATAL' END) AS severity,
+  coalesce(nullif(l.severity_text, ''), @schema@.severity_word(l.severity_number)) AS severity,
   l.severity_number,
   coalesce(l.body, l.body_json::text) AS body,
   l.event_name,
