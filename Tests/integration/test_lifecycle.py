@@ -801,11 +801,21 @@ def test_metrics_are_well_formed_in_both_formats(processes):
 
 def test_an_inventive_client_makes_no_new_series(processes):
     gateway = processes.sluice(configuration({"nop": {}}))
-    post(gateway, "/x", method="GET")
-    before = len(gateway.metrics())
+
+    def after(requests):
+        """The samples, once all requests are in them: they are counted behind their answers."""
+        counts = ("http_server_request_duration_seconds_count",
+                  "http_server_request_body_size_bytes_count")
+        wait_until(
+            lambda: all(gateway.metric(count) == requests for count in counts),
+            what=f"{requests} requests in the metrics")
+        return set(gateway.metrics())
+
+    post(gateway, "/x", method="INVENT")
+    before = after(1)
     for number in range(50):
         post(gateway, f"/invented/{number}", method=f"INVENT{number}")
-    assert len(gateway.metrics()) == before
+    assert after(51) == before
 
 
 # -- Its own spans

@@ -146,8 +146,9 @@ def test_all_signals_survive_kill_9(processes):
     sink.answer = OK
     again(processes, gateway, settings)
     for name in otlp.SIGNALS:
-        wanted = sorted(otlp.items(name, otlp.request(name, 7)))
-        assert sorted(sink.wait_for_items(name, 7)) == wanted
+        wanted = set(otlp.items(name, otlp.request(name, 7)))
+        # The first gateway's last attempt may reach the sink when that answers well again.
+        assert set(sink.wait_for_items(name, 7)) == wanted
 
 
 def test_what_was_delivered_is_not_delivered_again_after_a_clean_stop(processes):
