@@ -7,6 +7,12 @@ let package = Package(
     name: "sluice-benchmarks",
     dependencies: [.package(name: "sluice", path: "..")],
     targets: [
+        .target(
+            name: "BenchPayloads", dependencies: [.product(name: "OTLP", package: "sluice")],
+            path: "BenchPayloads",
+            swiftSettings: [
+                .swiftLanguageMode(.v6), .enableUpcomingFeature("MemberImportVisibility"),
+            ]),
         .executableTarget(
             name: "CodecBench",
             dependencies: [.product(name: "SluiceComponents", package: "sluice")],
@@ -22,14 +28,14 @@ let package = Package(
             ]),
         .executableTarget(
             name: "RowBench",
-            dependencies: [.product(name: "SluiceComponents", package: "sluice")],
+            dependencies: ["BenchPayloads", .product(name: "SluiceComponents", package: "sluice")],
             path: "RowBench",
             swiftSettings: [
                 .swiftLanguageMode(.v6), .enableUpcomingFeature("MemberImportVisibility"),
             ]),
         .executableTarget(
             name: "SQLiteBench",
-            dependencies: [.product(name: "SluiceComponents", package: "sluice")],
+            dependencies: ["BenchPayloads", .product(name: "SluiceComponents", package: "sluice")],
             path: "SQLiteBench", exclude: ["compare.py"],
             swiftSettings: [
                 .swiftLanguageMode(.v6), .enableUpcomingFeature("MemberImportVisibility"),

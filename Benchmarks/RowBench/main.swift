@@ -5,6 +5,7 @@
 //     swift build -c release --product RowBench --scratch-path .build/testing \
 //         -Xswiftc -enable-testing
 //     ROUNDS=2 CASE=spans RowBench        for counting instructions: a round is the same work again
+import BenchPayloads
 import Bytes
 import Glibc
 import LoadGenerator
@@ -17,60 +18,6 @@ import Platform
 let itemsPerRequest = 100
 let requestCount = 300
 let receivedAt: UInt64 = 1_790_000_000_000_000_000
-
-/// Spans of ten attributes, 334 bytes of JSON, all different in ids, times and some values.
-func tenAttributes(firstSpan: Int) -> [UInt8] {
-    var writer = ProtobufWriter(reserving: itemsPerRequest * 512)
-    writer.message(1) { group in
-        group.message(1) { resource in
-            attribute(&resource, 1, "service.name", "service-\(firstSpan / itemsPerRequest % 50)")
-            attribute(&resource, 1, "host.name", "host-\(firstSpan / itemsPerRequest % 7)")
-        }
-        group.message(2) { scope in
-            scope.message(1) { $0.string(1, "bench") }
-            for number in firstSpan..<(firstSpan + itemsPerRequest) { span(&scope, number) }
-        }
-    }
-    return writer.bytes
-}
-
-func span(_ scope: inout ProtobufWriter, _ number: Int) {
-    let trace = UInt64(number / 20 + 1) &* 0x9E37_79B9_7F4A_7C15
-    let start = receivedAt - 1_000_000_000 + UInt64(number) * 1_000
-    scope.message(2) { span in
-        span.identifier(1, trace, trace ^ 0x5555)
-        span.identifier(2, UInt64(number) &* 0xD1B5_4A32_D192_ED03)
-        span.identifier(4, UInt64(number / 2) &* 0xD1B5_4A32_D192_ED03)
-        span.string(5, "GET /api/items/{id}")
-        span.varint(6, 2)
-        span.fixed64(7, start)
-        span.fixed64(8, start + UInt64(number % 977) * 10_000)
-        attribute(&span, 9, "http.request.method", number % 3 == 0 ? "POST" : "GET")
-        attribute(&span, 9, "url.scheme", "https")
-        attribute(&span, 9, "url.path", "/api/items/\(number)")
-        attribute(&span, 9, "http.route", "/api/items/{id}")
-        attribute(&span, 9, "server.address", "shop-\(number % 31).example.com")
-        attribute(&span, 9, "network.protocol.version", "1.1")
-        attribute(
-            &span, 9, "user_agent.original", "Mozilla/5.0 (X11; Linux x86_64) r\(number % 99)")
-        attribute(&span, 9, "client.address", "10.0.\(number % 200).\(number % 250)")
-        span.message(9) { pair in
-            pair.string(1, "http.response.status_code")
-            pair.message(2) { $0.int(3, number % 50 == 0 ? 500 : 200) }
-        }
-        span.message(9) { pair in
-            pair.string(1, "server.port")
-            pair.message(2) { $0.int(3, 443) }
-        }
-    }
-}
-
-func attribute(_ parent: inout ProtobufWriter, _ field: Int, _ key: String, _ value: String) {
-    parent.message(field) { pair in
-        pair.string(1, key)
-        pair.message(2) { $0.string(1, value) }
-    }
-}
 
 func batch(_ signal: Signal, _ payload: [UInt8]) -> QueuedBatch {
     QueuedBatch(
@@ -111,7 +58,11 @@ let cases: [(String, () -> [QueuedBatch])] = [
         "ten",
         {
             (0..<requestCount).map {
-                batch(.traces, tenAttributes(firstSpan: $0 * itemsPerRequest))
+                batch(
+                    .traces,
+                    tenAttributes(
+                        firstSpan: $0 * itemsPerRequest, spanCount: itemsPerRequest,
+                        before: receivedAt))
             }
         }
     ),
