@@ -15,9 +15,11 @@ extension ConfigurationNode {
         default: false
         }
     }
+
     /// With as many entries on both sides.
     private static func areSame(_ one: [Entry], _ two: [Entry]) -> Bool {
-        let values = Dictionary(uniqueKeysWithValues: two.map { ($0.key, $0.value) })
+        // The first of a key counts, as in the subscript.
+        let values = Dictionary(two.map { ($0.key, $0.value) }) { first, _ in first }
         return one.allSatisfy { entry in
             values[entry.key].map(entry.value.hasSameContent(as:)) ?? false
         }
