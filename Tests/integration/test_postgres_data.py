@@ -284,33 +284,29 @@ def assert_letters(gateway, names, reason):
         == {("postgres", "traces")}
 
 
+def refusing(trigger, state="23514"):
+    """A trigger on spans that refuses those whose name begins with `bad`."""
+    return f"""
+        CREATE FUNCTION @schema@.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+          IF NEW.name LIKE 'bad%' THEN RAISE 'not this one' USING ERRCODE = '{state}'; END IF;
+          RETURN NEW;
+        END $$;
+        CREATE {trigger} FOR EACH ROW EXECUTE FUNCTION @schema@.refuse()"""
+
+
 CONSTRAINTS = {
     # COPY's context names the row.
     "check": ("ALTER TABLE @schema@.span ADD CONSTRAINT refused CHECK (name NOT LIKE 'bad%')",
               "(SQLSTATE 23514)"),
-    "before": ("""
-        CREATE FUNCTION @schema@.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-          IF NEW.name LIKE 'bad%' THEN RAISE 'not this one' USING ERRCODE = '23514'; END IF;
-          RETURN NEW;
-        END $$;
-        CREATE TRIGGER refuse BEFORE INSERT ON @schema@.span FOR EACH ROW
-          EXECUTE FUNCTION @schema@.refuse()""", "not this one (SQLSTATE 23514)"),
+    "before": (refusing("TRIGGER refuse BEFORE INSERT ON @schema@.span"),
+               "not this one (SQLSTATE 23514)"),
     # Nothing names the row.
-    "after": ("""
-        CREATE FUNCTION @schema@.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-          IF NEW.name LIKE 'bad%' THEN RAISE 'not this one' USING ERRCODE = '23514'; END IF;
-          RETURN NEW;
-        END $$;
-        CREATE TRIGGER refuse AFTER INSERT ON @schema@.span FOR EACH ROW
-          EXECUTE FUNCTION @schema@.refuse()""", "not this one (SQLSTATE 23514)"),
-    "deferred": ("""
-        CREATE FUNCTION @schema@.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-          IF NEW.name LIKE 'bad%' THEN RAISE 'not this one' USING ERRCODE = '22023'; END IF;
-          RETURN NEW;
-        END $$;
-        CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON @schema@.span DEFERRABLE
-          INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION @schema@.refuse()""",
-                 "commit: not this one (SQLSTATE 22023)"),
+    "after": (refusing("TRIGGER refuse AFTER INSERT ON @schema@.span"),
+              "not this one (SQLSTATE 23514)"),
+    "deferred": (
+        refusing("CONSTRAINT TRIGGER refuse AFTER INSERT ON @schema@.span"
+                 " DEFERRABLE INITIALLY DEFERRED", "22023"),
+        "commit: not this one (SQLSTATE 22023)"),
     "unique": ("CREATE UNIQUE INDEX refused ON @schema@.span_default ((1)) WHERE name LIKE 'bad%';"
                " INSERT INTO @schema@.span (start_time, duration_ns, span_id, resource_id,"
                " scope_id, trace_id, start_ns, kind, status_code, service_name, name) VALUES"

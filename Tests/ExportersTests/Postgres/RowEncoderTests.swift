@@ -104,19 +104,7 @@ import Testing
 
     @Test func `A resource and a scope are rows until they are known`() throws {
         var testing = RowTesting()
-        let batch = Payload.batch(
-            .traces,
-            resource: { resource in
-                resource.message(1) { $0.attribute("service.name") { $0.string(1, "shop") } }
-                resource.message(1) { $0.attribute("service.namespace") { $0.string(1, "eu") } }
-                resource.message(1) { $0.attribute("service.instance.id") { $0.string(1, "i-1") } }
-                resource.varint(2, 9)
-                resource.message(3) { entity in
-                    entity.string(2, "service")
-                    entity.string(3, "service.name")
-                }
-            }
-        ) { $0.message(2) { $0.identifier(1, 0, 1) } }
+        let batch = Payload.wholeResource()
         testing.encoder.append(batch)
         testing.encoder.append(batch)
         let resource = testing.dictionary(.resource)
@@ -130,8 +118,10 @@ import Testing
             resource[0].json("attributes")
                 == #"{"service.name":"shop","service.namespace":"eu","service.instance.id":"i-1"}"#)
         #expect(
-            resource[0].json("entity_refs")
-                == #"[{"type":"service","id_keys":["service.name"],"description_keys":[]}]"#)
+            resource[0].json("entity_refs") == """
+                [{"type":"service","id_keys":["service.name"],\
+                "description_keys":["service.version"],"schema_url":"https://example.com/entity"}]
+                """)
         let scope = testing.dictionary(.scope)
         #expect(scope.count == 1)
         #expect(scope[0].text("name") == "library")

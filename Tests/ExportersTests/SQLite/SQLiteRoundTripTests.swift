@@ -77,21 +77,7 @@ import Testing
     }
 
     @Test func `Every field of a resource and a scope is stored`() throws {
-        let batch = Payload.batch(
-            .traces,
-            resource: { resource in
-                resource.message(1) { $0.attribute("service.name") { $0.string(1, "shop") } }
-                resource.message(1) { $0.attribute("service.namespace") { $0.string(1, "eu") } }
-                resource.message(1) { $0.attribute("service.instance.id") { $0.string(1, "i-1") } }
-                resource.varint(2, 9)
-                resource.message(3) { entity in
-                    entity.string(1, "https://example.com/entity")
-                    entity.string(2, "service")
-                    entity.string(3, "service.name")
-                    entity.string(4, "service.version")
-                }
-            }
-        ) { $0.message(2) { $0.identifier(1, 0, 1) } }
+        let batch = Payload.wholeResource()
         #expect(try fixture.store(batch) == .accepted())
         let resource = try #require(try fixture.rows("SELECT * FROM resource").first)
         let expected: [String: String?] = [

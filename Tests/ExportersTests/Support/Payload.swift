@@ -40,6 +40,25 @@ enum Payload {
             enqueuedAt: Instant(nanoseconds: 0))
     }
 
+    /// A span of a resource that has every field.
+    static func wholeResource() -> QueuedBatch {
+        batch(
+            .traces,
+            resource: { resource in
+                resource.message(1) { $0.attribute("service.name") { $0.string(1, "shop") } }
+                resource.message(1) { $0.attribute("service.namespace") { $0.string(1, "eu") } }
+                resource.message(1) { $0.attribute("service.instance.id") { $0.string(1, "i-1") } }
+                resource.varint(2, 9)
+                resource.message(3) { entity in
+                    entity.string(1, "https://example.com/entity")
+                    entity.string(2, "service")
+                    entity.string(3, "service.name")
+                    entity.string(4, "service.version")
+                }
+            }
+        ) { $0.message(2) { $0.identifier(1, 0, 1) } }
+    }
+
     /// A span that has every field, 1.000000001 s long.
     static func wholeSpan() -> QueuedBatch {
         batch(.traces) { scope in
