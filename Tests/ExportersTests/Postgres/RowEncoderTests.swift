@@ -214,6 +214,15 @@ import Testing
         #expect(testing.rows(.metricNumber).dropFirst().map { Int64($0.int("series_id")!) } == ids)
     }
 
+    @Test func `One service may have what is configured, also beyond what all have otherwise`() {
+        let limit = Cardinality.operationsMax + 1
+        let cardinality = Cardinality(operationsPerService: limit)
+        let admitted = (0...UInt64(limit)).count { operation in
+            cardinality.admits(operation: operation, of: 7, now: RowTesting.now)
+        }
+        #expect(admitted == limit)
+    }
+
     @Test func `A series that was not there for two days makes room`() {
         var limit = CardinalityLimit(countMax: 1, totalMax: 10)
         let day = CardinalityLimit.period

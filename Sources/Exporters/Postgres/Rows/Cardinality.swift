@@ -22,6 +22,9 @@ final class Cardinality: Sendable {
 
     /// Services that are named in what was folded; further ones count as `other`.
     static let namedServicesMax = 100
+    /// Of all services together, unless one service alone may have more: what memory is for.
+    static let seriesMax = 1_000_000
+    static let operationsMax = 200_000
 
     private let state: Mutex<State>
 
@@ -41,8 +44,11 @@ final class Cardinality: Sendable {
     init(seriesPerService: Int = 100_000, operationsPerService: Int = 1_000) {
         state = Mutex(
             State(
-                series: CardinalityLimit(countMax: seriesPerService, totalMax: 1_000_000),
-                operations: CardinalityLimit(countMax: operationsPerService, totalMax: 200_000)))
+                series: CardinalityLimit(
+                    countMax: seriesPerService, totalMax: max(Self.seriesMax, seriesPerService)),
+                operations: CardinalityLimit(
+                    countMax: operationsPerService,
+                    totalMax: max(Self.operationsMax, operationsPerService))))
     }
 
     /// What services and operations are known by.

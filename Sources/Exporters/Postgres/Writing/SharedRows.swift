@@ -35,7 +35,8 @@ final class SharedRows: Sendable {
             inSchema(
                 """
                 SELECT service_name, series_id FROM @schema@.metric_series \
-                WHERE last_seen > now() - interval '1 day' ORDER BY service_name LIMIT 1000000
+                WHERE last_seen > now() - interval '1 day' \
+                ORDER BY service_name LIMIT \(Cardinality.seriesMax)
                 """), [], "read the series of the last day")
         var row = 0
         while row < rows.rowCount {
