@@ -161,11 +161,12 @@ public struct ItemEntry: Sendable {
         ByteRange(start: Int(fieldStart), end: Int(bodyEnd))
     }
 
+    /// Attributes from `first` to the offset `end`.
     @inlinable @inline(__always)
-    mutating func addAttribute(_ field: WireField) {
-        if attributeCount == 0 { attributes.start = UInt32(truncatingIfNeeded: field.start) }
-        attributes.end = UInt32(truncatingIfNeeded: field.end)
-        attributeCount &+= 1
+    mutating func addAttributes(_ count: UInt32, from first: WireField, to end: Int) {
+        if attributeCount == 0 { attributes.start = UInt32(truncatingIfNeeded: first.start) }
+        attributes.end = UInt32(truncatingIfNeeded: end)
+        attributeCount &+= count
     }
 
     @inlinable @inline(__always)

@@ -24,8 +24,8 @@ extension TelemetryIndex {
                 hasBody = true
                 try validateValue(field.value, bytes, depth: 0)
             case 6:
-                try validateKeyValue(field, bytes, depth: 0)
-                item.addAttribute(field)
+                let count = try validateAttributes(from: field, &reader, bytes)
+                item.addAttributes(count, from: field, to: reader.offset)
             case 8: try field.expect(.fixed32)
             case 9: traceID = try field.bytes()
             case 10: spanID = try field.bytes()

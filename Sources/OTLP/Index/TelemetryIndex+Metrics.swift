@@ -27,7 +27,7 @@ extension TelemetryIndex {
                 // The case list above is the list of raw values.
                 entry.kind = MetricKind(rawValue: UInt8(field.number)) ?? .none
                 try indexData(field.value, bytes, &entry, metric: Int32(metricIndex))
-            case 12: try validateKeyValue(field, bytes, depth: 0)
+            case 12: _ = try validateAttributes(from: field, &reader, bytes)
             default: continue
             }
         }
@@ -77,8 +77,8 @@ extension TelemetryIndex {
             case 2, 3, 4, 6: try field.expect(.fixed64)
             case 5: try validateExemplar(field, bytes, &item)
             case 7:
-                try validateKeyValue(field, bytes, depth: 0)
-                item.addAttribute(field)
+                let count = try validateAttributes(from: field, &reader, bytes)
+                item.addAttributes(count, from: field, to: reader.offset)
             case 8: try field.expect(.varint)
             default: continue
             }
@@ -100,8 +100,8 @@ extension TelemetryIndex {
             case 6, 7: try expectRepeated(field, of: .fixed64)
             case 8: try validateExemplar(field, bytes, &item)
             case 9:
-                try validateKeyValue(field, bytes, depth: 0)
-                item.addAttribute(field)
+                let count = try validateAttributes(from: field, &reader, bytes)
+                item.addAttributes(count, from: field, to: reader.offset)
             case 10: try field.expect(.varint)
             default: continue
             }
@@ -120,8 +120,8 @@ extension TelemetryIndex {
         while let field = try reader.next(in: bytes) {
             switch field.number {
             case 1:
-                try validateKeyValue(field, bytes, depth: 0)
-                item.addAttribute(field)
+                let count = try validateAttributes(from: field, &reader, bytes)
+                item.addAttributes(count, from: field, to: reader.offset)
             case 2, 3, 4, 5, 7, 12, 13, 14: try field.expect(.fixed64)
             case 6, 10: try field.expect(.varint)
             case 8, 9: try validateBuckets(field, bytes)
@@ -167,8 +167,8 @@ extension TelemetryIndex {
                     if part.number <= 2 { try part.expect(.fixed64) }
                 }
             case 7:
-                try validateKeyValue(field, bytes, depth: 0)
-                item.addAttribute(field)
+                let count = try validateAttributes(from: field, &reader, bytes)
+                item.addAttributes(count, from: field, to: reader.offset)
             case 8: try field.expect(.varint)
             default: continue
             }
@@ -191,7 +191,7 @@ extension TelemetryIndex {
             case 5:
                 let count = try field.bytes().count
                 if count != 0, count != 16 { item.note(.exemplarID) }
-            case 7: try validateKeyValue(field, bytes, depth: 0)
+            case 7: _ = try validateAttributes(from: field, &reader, bytes)
             default: continue
             }
         }

@@ -15,11 +15,12 @@ extension TelemetryIndex {
         var traceID = ByteRange.none
         var spanID = ByteRange.none
         var reader = WireReader(whole.value)
+        if let ids = reader.passPlainIDs(in: bytes) { (traceID, spanID) = ids }
         while let field = try reader.next(in: bytes) {
             switch field.number {
             case 9:
-                try validateKeyValue(field, bytes, depth: 0)
-                item.addAttribute(field)
+                let count = try validateAttributes(from: field, &reader, bytes)
+                item.addAttributes(count, from: field, to: reader.offset)
             case 1: traceID = try field.bytes()
             case 2: spanID = try field.bytes()
             case 3: item.traceState = try text(field, bytes)
@@ -28,7 +29,10 @@ extension TelemetryIndex {
                 if parentID.count != 0, parentID.count != 8 { item.note(.parentSpanID) }
             case 5: _ = try text(field, bytes)
             case 6, 10, 12, 14: try field.expect(.varint)
-            case 7, 8: try field.expect(.fixed64)
+            case 7:
+                try field.expect(.fixed64)
+                reader.passFixed64(tagged: 0x41, in: bytes)
+            case 8: try field.expect(.fixed64)
             case 11: try validateEvent(field, bytes)
             case 13: try validateLink(field, bytes, &item)
             case 15: try validateStatus(field, bytes)
@@ -60,7 +64,7 @@ extension TelemetryIndex {
             switch field.number {
             case 1: try field.expect(.fixed64)
             case 2: _ = try text(field, bytes)
-            case 3: try validateKeyValue(field, bytes, depth: 0)
+            case 3: _ = try validateAttributes(from: field, &reader, bytes)
             case 4: try field.expect(.varint)
             default: continue
             }
@@ -82,7 +86,7 @@ extension TelemetryIndex {
             case 1: traceIDCount = try field.bytes().count
             case 2: spanIDCount = try field.bytes().count
             case 3: _ = try text(field, bytes)
-            case 4: try validateKeyValue(field, bytes, depth: 0)
+            case 4: _ = try validateAttributes(from: field, &reader, bytes)
             case 5: try field.expect(.varint)
             case 6: try field.expect(.fixed32)
             default: continue

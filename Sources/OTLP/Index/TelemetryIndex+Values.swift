@@ -24,6 +24,17 @@ extension TelemetryIndex {
         try validateAnyKeyValue(whole, bytes, depth: depth)
     }
 
+    /// An attribute, and the plain ones that stand right behind it; how many they are.
+    @inline(__always)
+    mutating func validateAttributes(
+        from first: WireField, _ reader: inout WireReader, _ bytes: RawSpan, depth: Int = 0
+    ) throws(WireError) -> UInt32 {
+        try validateKeyValue(first, bytes, depth: depth)
+        // A number that is written in a longer form than it needs ends the row at once.
+        let tag = UInt8(truncatingIfNeeded: first.number &<< 3 | 2)
+        return 1 &+ reader.passPlainAttributes(tagged: tag, in: bytes)
+    }
+
     // message KeyValue { string key = 1; AnyValue value = 2; }
     private mutating func validateAnyKeyValue(
         _ whole: WireField, _ bytes: RawSpan, depth: Int
@@ -80,7 +91,7 @@ extension TelemetryIndex {
         while let field = try reader.next(in: bytes) {
             guard field.number == 1 else { continue }
             if isMap {
-                try validateKeyValue(field, bytes, depth: depth)
+                _ = try validateAttributes(from: field, &reader, bytes, depth: depth)
             } else {
                 try field.expect(.bytes)
                 try validateValue(field.value, bytes, depth: depth)

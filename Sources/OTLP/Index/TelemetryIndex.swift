@@ -117,10 +117,10 @@ public struct TelemetryIndex: Sendable {
         while let field = try reader.next(in: bytes) {
             switch field.number {
             case 1:
-                try validateKeyValue(field, bytes, depth: 0)
+                let count = try validateAttributes(from: field, &reader, bytes)
                 if entry.attributeCount == 0 { entry.attributes = field.field }
-                entry.attributes.end = UInt32(field.end)
-                entry.attributeCount += 1
+                entry.attributes.end = UInt32(reader.offset)
+                entry.attributeCount += count
             case 2: try field.expect(.varint)
             case 3: try validateEntityReference(field, bytes)
             default: continue
@@ -176,10 +176,10 @@ public struct TelemetryIndex: Sendable {
             case 1: entry.name = try text(field, bytes)
             case 2: entry.version = try text(field, bytes)
             case 3:
-                try validateKeyValue(field, bytes, depth: 0)
+                let count = try validateAttributes(from: field, &reader, bytes)
                 if entry.attributeCount == 0 { entry.attributes = field.field }
-                entry.attributes.end = UInt32(field.end)
-                entry.attributeCount += 1
+                entry.attributes.end = UInt32(reader.offset)
+                entry.attributeCount += count
             case 4: try field.expect(.varint)
             default: continue
             }

@@ -158,6 +158,13 @@ public struct WireReader: Sendable {
 
     @usableFromInline
     mutating func longVarint(in bytes: RawSpan) throws(WireError) -> UInt64 {
+        // Most are lengths of two bytes; the caller has seen that the first is not the last.
+        if offset &+ 1 < end, bytes.byte(at: offset &+ 1) < 0x80 {
+            let low = UInt64(bytes.byte(at: offset) & 0x7F)
+            let high = UInt64(bytes.byte(at: offset &+ 1))
+            offset &+= 2
+            return low | high &<< 7
+        }
         var value: UInt64 = 0
         var shift: UInt64 = 0
         let start = offset
