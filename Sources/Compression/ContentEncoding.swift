@@ -1,6 +1,6 @@
 /// How a body is encoded on the wire: the codings of the `Content-Encoding` field
 /// (RFC 9110, section 8.4.1) that Sluice reads and writes.
-public enum ContentEncoding: Sendable, Hashable, CaseIterable {
+public enum ContentEncoding: UInt8, Sendable, Hashable, CaseIterable {
     /// As it is.
     case identity
     /// One or more gzip members (RFC 1952).

@@ -1,3 +1,4 @@
+import Bytes
 public import Platform
 import Synchronization
 
@@ -82,6 +83,8 @@ public final class LogCursor: Sendable {
     }
 
     public let name: String
+    /// Of the cursor's and the log's name, in every run the same: tells it from all other cursors.
+    public let identity: UInt64
     /// Whether the log skips records of this cursor when it is full, rather than refuse new ones.
     let isSkippable: Bool
     let onAdvance: @Sendable (_ items: Int, _ bytes: Int) -> Void
@@ -95,6 +98,7 @@ public final class LogCursor: Sendable {
         onAdvance: @escaping @Sendable (_ items: Int, _ bytes: Int) -> Void
     ) {
         self.name = name
+        identity = FNV1a(Array(name.utf8) + [0] + Array(log.name.utf8)).value
         self.log = log
         self.isSkippable = isSkippable
         self.onAdvance = onAdvance

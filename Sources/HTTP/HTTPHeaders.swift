@@ -59,6 +59,19 @@
     }
 
     /// Equal but for the case of ASCII letters.
+    public static func isSame(_ left: String, _ right: String) -> Bool {
+        let left = left.utf8Span.span
+        let right = right.utf8Span.span
+        guard left.count == right.count else { return false }
+        for index in left.indices
+        where left[index] != right[index]
+            && asciiLowercase(left[index]) != asciiLowercase(right[index])
+        {
+            return false
+        }
+        return true
+    }
+
     @inlinable
     public static func isSame(_ left: some StringProtocol, _ right: some StringProtocol) -> Bool {
         let left = left.utf8

@@ -9,15 +9,21 @@ internal import Synchronization
 /// neighbour waits for ever.
 public final class HTTPExchange: Sendable {
     public let peer: SocketAddress
+    /// As the handler's `admit` gave it.
+    public let note: Int
     private let connection: HTTPServerConnection
     private let number: Int
     private let isAnswered = Atomic<Bool>(false)
     private let bodyBytes: Int
 
-    init(_ connection: HTTPServerConnection, number: Int, peer: SocketAddress, bodyBytes: Int) {
+    init(
+        _ connection: HTTPServerConnection, number: Int, peer: SocketAddress, note: Int,
+        bodyBytes: Int
+    ) {
         self.connection = connection
         self.number = number
         self.peer = peer
+        self.note = note
         self.bodyBytes = bodyBytes
     }
 

@@ -30,6 +30,7 @@ extension HTTPHandler {
 public enum HTTPAdmission: Sendable {
     /// - `bodyBytesMax`: 413 beyond it.
     /// - `route`: names the request in metrics; one of few, never the path as it was sent.
-    case accept(bodyBytesMax: Int, route: String = "")
+    /// - `note`: what the handler found out, in its own terms; `HTTPExchange.note` gives it back.
+    case accept(bodyBytesMax: Int, route: String = "", note: Int = 0)
     case refuse(HTTPResponse)
 }

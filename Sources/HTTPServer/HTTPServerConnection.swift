@@ -24,6 +24,7 @@ final class HTTPServerConnection: ConnectionHandler, @unchecked Sendable {
     private var held: [UInt8] = []
     private var heldOffset = 0
     private var route = ""
+    private var note = 0
     /// Reserved from the budget for the body that is arriving.
     private var charged = 0
     private var isProcessing = false
@@ -125,8 +126,9 @@ final class HTTPServerConnection: ConnectionHandler, @unchecked Sendable {
         case .refuse(let response):
             decoder.refuse()
             append(response, head: head, keepsAlive: decoder.keepsAlive)
-        case .accept(let bodyBytesMax, let route):
+        case .accept(let bodyBytesMax, let route, let note):
             self.route = route
+            self.note = note
             switch decoder.accept(bodyBytesMax: bodyBytesMax) {
             case .proceed: break
             case .sendContinue:
@@ -153,7 +155,8 @@ final class HTTPServerConnection: ConnectionHandler, @unchecked Sendable {
                 requestBytes: request.body.count, started: started,
                 keepsAlive: decoder.keepsAlive && server.settings.keepsAlive, isWhole: true))
         route = ""
-        let exchange = HTTPExchange(self, number: number, peer: peer, bodyBytes: bodyBytes)
+        let exchange = HTTPExchange(
+            self, number: number, peer: peer, note: note, bodyBytes: bodyBytes)
         server.handler.handle(request, exchange)
     }
 

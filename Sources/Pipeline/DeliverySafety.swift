@@ -1,4 +1,3 @@
-import Bytes
 import DurableLog
 public import Platform
 
@@ -22,17 +21,13 @@ extension BatchOrigin {
     var recordRange: RecordRange {
         let epoch = position.epoch.value
         return RecordRange(
-            log: reader,
+            // Of the exporter as well as the log: what one cannot bear another may.
+            log: cursor.identity,
             epoch: (
                 high: UInt64(truncatingIfNeeded: epoch >> 64),
                 low: UInt64(truncatingIfNeeded: epoch)
             ),
             first: position.number, last: position.number)
-    }
-
-    /// Of the exporter's and the log's name: what one exporter cannot bear another may.
-    private var reader: UInt64 {
-        FNV1a(Array(cursorName.utf8) + [0] + Array(log.name.utf8)).value
     }
 }
 

@@ -1,9 +1,10 @@
+public import Platform
 public import Telemetry
 
 /// What is known of the request that a batch came in, beside the telemetry itself.
 public struct RequestContext: Sendable {
-    /// The peer's IP address without its port; nil for a Unix socket.
-    public var clientAddress: String?
+    /// Who sent the request.
+    public var peer: SocketAddress?
     /// Request headers in lower case, with their values in order; empty unless the receiver has
     /// `include_metadata`.
     public var metadata: [String: [String]]
@@ -13,12 +14,21 @@ public struct RequestContext: Sendable {
     public var receivedAt: UInt64
 
     public init(
-        clientAddress: String? = nil, metadata: [String: [String]] = [:],
+        peer: SocketAddress? = nil, metadata: [String: [String]] = [:],
         trace: TraceContext? = nil, receivedAt: UInt64
     ) {
-        self.clientAddress = clientAddress
+        self.peer = peer
         self.metadata = metadata
         self.trace = trace
         self.receivedAt = receivedAt
+    }
+
+    /// The peer's IP address without its port; nil for a Unix socket. Made when it is asked for:
+    /// few configurations do.
+    public var clientAddress: String? {
+        switch peer {
+        case .ipv4, .ipv6: peer?.host
+        case .unix, nil: nil
+        }
     }
 }

@@ -1,6 +1,7 @@
 import Bytes
 import OTLP
 import Pipeline
+import Platform
 import Testing
 
 @testable import Processors
@@ -171,7 +172,7 @@ struct ResourceTests {
     ])
     func `Values come from the request's context`(_ name: String, _ expected: String?) throws {
         let context = RequestContext(
-            clientAddress: "10.1.2.3", metadata: ["x-tenant": ["a", "b"]], receivedAt: 0)
+            peer: .ipv4(0x0A01_0203, port: 4318), metadata: ["x-tenant": ["a", "b"]], receivedAt: 0)
         let after = try processed(
             ResourceProcessorFactory.self,
             "attributes: [{key: k, action: upsert, from_context: \(name)}]",

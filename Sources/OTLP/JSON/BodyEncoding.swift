@@ -1,6 +1,6 @@
 /// How a body is encoded: OTLP/HTTP answers in the request's encoding.
 @frozen
-public enum BodyEncoding: Sendable, Hashable, CaseIterable {
+public enum BodyEncoding: UInt8, Sendable, Hashable, CaseIterable {
     /// `application/x-protobuf`
     case protobuf
     /// `application/json`

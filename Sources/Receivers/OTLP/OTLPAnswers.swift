@@ -23,8 +23,8 @@ struct OTLPAnswers: Sendable {
     func success(
         _ answer: ExportResponse, to request: OTLPRequest, answering head: HTTPRequestHead
     ) -> HTTPResponse {
-        let body = answer.encoded(request.content, signal: request.signal)
-        return finish(.ok, request.content, body, answering: head)
+        let body = answer.encoded(request.body.content, signal: request.signal)
+        return finish(.ok, request.body.content, body, answering: head)
     }
 
     /// Any other status: a `google.rpc.Status`, in JSON where the request named no encoding of

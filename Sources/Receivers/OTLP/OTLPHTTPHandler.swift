@@ -15,6 +15,7 @@ final class OTLPHTTPHandler: HTTPHandler {
     static let onLoopBytesMax = 1 << 20
 
     private let settings: OTLPReceiverSettings
+    private let reader: OTLPHeadReader
     private let environment: ReceiverEnvironment
     private let answers: OTLPAnswers
     private let metrics: ReceiverMetrics
@@ -35,6 +36,7 @@ final class OTLPHTTPHandler: HTTPHandler {
         self.settings = settings
         self.environment = environment
         answers = OTLPAnswers(settings)
+        reader = OTLPHeadReader(settings, allowedMethods: answers.allowedMethods)
         let id = environment.component.id
         let registry = environment.component.metrics
         metrics = ReceiverMetrics(registry, receiver: id, transport: "http")
@@ -59,64 +61,22 @@ final class OTLPHTTPHandler: HTTPHandler {
     func admit(_ head: HTTPRequestHead, from peer: SocketAddress) -> HTTPAdmission {
         if let preflight = answers.preflight(head) { return .refuse(preflight) }
         do throws(OTLPFailure) {
-            let signal = try route(head)
-            _ = try content(head)
-            _ = try encoding(head)
-            return .accept(bodyBytesMax: settings.bodyBytesMax, route: settings.paths[signal]!)
+            let body = try reader.body(head)
+            guard feed.withLock({ $0[body.signal] }) != nil else { throw unnamed(body.signal) }
+            return .accept(
+                bodyBytesMax: settings.bodyBytesMax, route: reader.path(of: body.signal),
+                note: body.note)
         } catch {
             log(error, head, peer)
             return .refuse(answers.failure(error, answering: head))
         }
     }
 
-    private func route(_ head: HTTPRequestHead) throws(OTLPFailure) -> Signal {
-        let path = head.path
-        guard let signal = Signal.allCases.first(where: { path == settings.paths[$0]! }) else {
-            let known = Signal.allCases.map { settings.paths[$0]! }.joined(separator: ", ")
-            throw OTLPFailure(
-                status: .notFound, message: "no such path; OTLP is taken at \(known)")
-        }
-        guard head.method == .post else {
-            throw OTLPFailure(
-                status: .methodNotAllowed,
-                message: "\(path) takes POST, not \(head.method.rawValue.prefix(16))",
-                allow: answers.allowedMethods)
-        }
-        guard feed.withLock({ $0[signal] }) != nil else {
-            throw OTLPFailure(
-                status: .notFound,
-                message: "no \(signal.name) pipeline names this receiver; add it to "
-                    + "service.pipelines.\(signal.name).receivers")
-        }
-        return signal
-    }
-
-    private func content(_ head: HTTPRequestHead) throws(OTLPFailure) -> BodyEncoding {
-        guard let content = BodyEncoding(contentType: head.headers["Content-Type"]) else {
-            throw OTLPFailure(
-                status: .unsupportedMediaType,
-                message: "expected Content-Type application/x-protobuf or application/json")
-        }
-        return content
-    }
-
-    private func encoding(_ head: HTTPRequestHead) throws(OTLPFailure) -> ContentEncoding {
-        // `identity` is no encoding, alone or beside another.
-        let encodings = head.headers.elements("Content-Encoding").filter {
-            !HTTPHeaders.isSame($0, "identity")
-        }
-        if encodings.isEmpty { return .identity }
-        guard encodings.count == 1, let encoding = ContentEncoding(encodings[0]),
-            settings.encodings.contains(encoding)
-        else {
-            let names = settings.encodings.filter { $0 != .identity }.map(\.name).sorted()
-                .joined(separator: ", ")
-            throw OTLPFailure(
-                status: .unsupportedMediaType,
-                message: "unsupported Content-Encoding; supported are \(names)",
-                acceptEncoding: names)
-        }
-        return encoding
+    private func unnamed(_ signal: Signal) -> OTLPFailure {
+        OTLPFailure(
+            status: .notFound,
+            message: "no \(signal.name) pipeline names this receiver; add it to "
+                + "service.pipelines.\(signal.name).receivers")
     }
 
     func failure(_ head: HTTPRequestHead?, status: HTTPStatus, message: String) -> HTTPResponse {
@@ -132,18 +92,14 @@ final class OTLPHTTPHandler: HTTPHandler {
     func handle(_ request: consuming HTTPRequest, _ exchange: HTTPExchange) {
         let head = request.head
         let body = request.body
-        let otlp: OTLPRequest
-        do throws(OTLPFailure) {
-            let span = span(for: head, bodyBytes: body.count)
-            otlp = OTLPRequest(
-                signal: try route(head), content: try content(head), encoding: try encoding(head),
-                context: context(of: head, exchange.peer, span), span: span)
-        } catch {
-            return exchange.respond(answers.failure(error, answering: head))
-        }
+        let trace = Self.trace(of: head)
+        let span = trace.flatMap { self.span(for: head, continuing: $0, bodyBytes: body.count) }
+        let context = context(of: head, exchange.peer, span?.context ?? trace)
+        let otlp = OTLPRequest(
+            body: OTLPBody(note: exchange.note), context: context, span: span)
         let reply = OTLPReply(exchange: exchange, head: head, budget: environment.bodyBudget)
         guard body.count <= Self.onLoopBytesMax else { return handOver(body, otlp, reply) }
-        let limit = otlp.encoding == .identity ? settings.bodyBytesMax : Self.onLoopBytesMax
+        let limit = otlp.body.encoding == .identity ? settings.bodyBytesMax : Self.onLoopBytesMax
         work(body, otlp, reply, bytesMax: min(limit, settings.bodyBytesMax), isOnLoop: true)
     }
 
@@ -293,16 +249,15 @@ final class OTLPHTTPHandler: HTTPHandler {
     // MARK: What the head says
 
     private func context(
-        of head: HTTPRequestHead, _ peer: SocketAddress, _ span: IngestSpan?
+        of head: HTTPRequestHead, _ peer: SocketAddress, _ trace: TraceContext?
     ) -> RequestContext {
-        var context = RequestContext(receivedAt: environment.component.clock.unixNanoseconds)
-        if case .unix = peer {} else { context.clientAddress = peer.host }
+        var context = RequestContext(
+            peer: peer, trace: trace, receivedAt: environment.component.clock.unixNanoseconds)
         if settings.includesMetadata {
             for field in head.headers.fields {
                 context.metadata[field.name.lowercased(), default: []].append(field.value)
             }
         }
-        context.trace = span?.context ?? Self.trace(of: head)
         return context
     }
 
@@ -313,8 +268,9 @@ final class OTLPHTTPHandler: HTTPHandler {
             traceparent: parents[0], traceState: head.headers.values("tracestate"))
     }
 
-    private func span(for head: HTTPRequestHead, bodyBytes: Int) -> IngestSpan? {
-        guard let parent = Self.trace(of: head) else { return nil }
+    private func span(
+        for head: HTTPRequestHead, continuing parent: TraceContext, bodyBytes: Int
+    ) -> IngestSpan? {
         let route = String(head.path)
         var span = environment.spans.start("POST \(route)", parent: parent)
         span?.set("http.request.method", "POST")

@@ -1,33 +1,16 @@
-import Compression
 import HTTP
 import OTLP
 import Pipeline
 import Telemetry
 
-extension BodyEncoding {
-    /// Parameters such as `; charset=utf-8` are ignored.
-    init?(contentType: String?) {
-        guard let contentType else { return nil }
-        let type = Substring(contentType.utf8.prefix { $0 != UInt8(ascii: ";") })
-            .trimmingHTTPSpace()
-        if HTTPHeaders.isSame(type, "application/x-protobuf") {
-            self = .protobuf
-        } else if HTTPHeaders.isSame(type, "application/json") {
-            self = .json
-        } else {
-            return nil
-        }
-    }
-}
-
 /// What an accepted export request says of itself in its head.
 struct OTLPRequest: Sendable {
-    let signal: Signal
-    let content: BodyEncoding
-    let encoding: ContentEncoding
+    let body: OTLPBody
     let context: RequestContext
     /// Recorded where the client samples its trace.
     var span: IngestSpan?
+
+    var signal: Signal { body.signal }
 }
 
 /// Why a request is not taken, and what the client is told.

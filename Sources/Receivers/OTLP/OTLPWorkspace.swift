@@ -30,10 +30,11 @@ final class OTLPWorkspace {
     func check(
         _ body: [UInt8], _ request: OTLPRequest, bytesMax: Int, reserve: (Int) -> Bool
     ) throws(OTLPFailure) -> Checked {
-        let plain = try decompress(body, request.encoding, bytesMax: bytesMax, reserve: reserve)
+        let plain = try decompress(
+            body, request.body.encoding, bytesMax: bytesMax, reserve: reserve)
         var repaired = 0
         var payload = plain
-        if request.content == .json {
+        if request.body.content == .json {
             let transcoded = try transcode(plain, request.signal, bytesMax: bytesMax)
             payload = transcoded.protobuf
             repaired = transcoded.replacedCount
