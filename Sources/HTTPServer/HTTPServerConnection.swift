@@ -12,6 +12,9 @@ final class HTTPServerConnection: ConnectionHandler, @unchecked Sendable {
     private static let receiveBytes = 64 << 10
     /// A body with at least so much still to come is received straight into its array.
     private static let directBytesMin = 16 << 10
+    /// Received first from a client whose last body came like that: a head, and little of the body
+    /// behind it, which would have to be copied. The second call costs less than such a copy does.
+    private static let headBytes = 1 << 10
     /// Received in a row before other connections of the loop have their turn.
     private static let turnBytesMax = 1 << 20
 
@@ -29,6 +32,7 @@ final class HTTPServerConnection: ConnectionHandler, @unchecked Sendable {
     private var charged = 0
     private var isProcessing = false
     private var hasServed = false
+    private var expectsLargeBody = false
     private var wasFull = false
     private var peerHasEnded = false
     private var started: Instant
@@ -55,11 +59,12 @@ final class HTTPServerConnection: ConnectionHandler, @unchecked Sendable {
         while connection.isOpen, !isFull, !peerHasEnded, turnBytes < Self.turnBytesMax {
             let wanted: Int
             let received: Socket.Received
-            if decoder.directBodyRoom >= Self.directBytesMin {
+            let isDirect = decoder.directBodyRoom >= Self.directBytesMin
+            if isDirect {
                 wanted = min(decoder.directBodyRoom, Self.turnBytesMax)
                 received = receiveBody(connection, upTo: wanted)
             } else {
-                wanted = Self.receiveBytes
+                wanted = expectsLargeBody ? Self.headBytes : Self.receiveBytes
                 received = loop.withReceiveBuffer { buffer in
                     let received = connection.receive(upTo: wanted, appendingTo: &buffer)
                     // SAFETY: a view of bytes as bytes, which the buffer outlives.
@@ -75,8 +80,9 @@ final class HTTPServerConnection: ConnectionHandler, @unchecked Sendable {
                 break
             }
             turnBytes += count
-            // A short read has emptied the socket; if not, epoll says so.
-            if count < wanted { break }
+            // A short read has emptied the socket, and behind a body clients wait for its answer;
+            // where there is more all the same, epoll says so.
+            if count < wanted || isDirect && decoder.directBodyRoom == 0 { break }
         }
         settle()
     }
@@ -155,6 +161,7 @@ final class HTTPServerConnection: ConnectionHandler, @unchecked Sendable {
                 requestBytes: request.body.count, started: started,
                 keepsAlive: decoder.keepsAlive && server.settings.keepsAlive, isWhole: true))
         route = ""
+        expectsLargeBody = request.body.count >= Self.headBytes + Self.directBytesMin
         let exchange = HTTPExchange(
             self, number: number, peer: peer, note: note, bodyBytes: bodyBytes)
         server.handler.handle(request, exchange)

@@ -142,6 +142,23 @@ import Testing
         #expect(test.budget.used == 0)
     }
 
+    @Test(arguments: [false, true])
+    func `Large and small bodies follow each other on one connection`(isPipelined: Bool) throws {
+        let test = try TestServer()
+        defer { test.stop() }
+        let client = try test.connect()
+        let counts = [40_000, 40_000, 3, 40_000, 17_407, 17_408, 90_000, 0, 1_000, 65_536, 65_537]
+        func expect(_ count: Int) throws {
+            let answer = try client.answer()
+            #expect(answer.body == String(repeating: "b", count: count))
+        }
+        for count in counts {
+            try client.post("/echo", String(repeating: "b", count: count))
+            if !isPipelined { try expect(count) }
+        }
+        if isPipelined { for count in counts { try expect(count) } }
+    }
+
     @Test func `A large answer waits for a client that reads late`() throws {
         let test = try TestServer()
         defer { test.stop() }
