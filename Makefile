@@ -46,7 +46,7 @@ test-all: ## test, and the unit tests under both sanitizers: what CI runs
 	@$(MAKE) --no-print-directory test STEPS='$(STEPS) asan tsan'
 
 test-debug: swift build-dependencies ## Swift Testing alone; FILTER=HTTPTests narrows it
-	$(SWIFT) test $(LAYERS) $(if $(FILTER),--filter $(FILTER))
+	$(SWIFT) test $(LAYERS) $(if $(FILTER),--filter '$(FILTER)')
 
 # Builds of their own: a sanitizer's objects must not be linked into another build.
 # LeakSanitizer would report what XCTest itself allocates once and keeps.

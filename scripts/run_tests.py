@@ -21,8 +21,10 @@ STEPS = {
     "unit": "make --no-print-directory test-debug",
     "release": "make --no-print-directory build",
     "integration": (
+        # Most of a test is waiting, for a timeout or a disk: three files at a time take half as long
+        # on two processors. Tests of one file share gateways and servers.
         f"SLUICE={BINARY} .venv/bin/python -m pytest Tests/integration Tests/crash"
-        " --color=no -q -rfEs"),
+        " -n 3 --dist loadfile --color=no -q -rfEs"),
     # The short form; `make crash-test` is the long one.
     "crash": f"SLUICE={BINARY} .venv/bin/python Tests/crash/crash_test.py --kills 15",
     "fuzz-corpora": "scripts/fuzz replay",

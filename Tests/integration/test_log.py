@@ -307,12 +307,14 @@ def test_sighups_under_load_with_a_flapping_downstream_lose_nothing(processes):
         extra = {"otlp_http/other": to(other)} if number % 3 == 0 else {}
         reload(gateway, log_settings({**base, **extra}, processors={"attributes": {"actions": [
             {"key": "round", "value": number, "action": "insert"}]}}))
+        # Each configuration takes some, however slow the machine is.
+        enough = len(acknowledged) + 6
+        wait_until(lambda: failures or len(acknowledged) >= enough)
     stopping.set()
     for thread in threads:
         thread.join()
     sink.answer = OK
     assert not failures, failures[:3]
-    assert len(acknowledged) > 50
     wait_for(sink, acknowledged)
 
 
