@@ -142,8 +142,8 @@ let package = Package(
         tests(
             "Receivers",
             uses: [
-                "Bytes", "OTLP", "Platform", "Configuration", "Telemetry", "DurableLog",
-                "EventLoop", "HTTPServer", "Pipeline",
+                "Bytes", "OTLP", "Platform", "Configuration", "Telemetry", "Compression",
+                "DurableLog", "HTTP", "EventLoop", "HTTPServer", "Pipeline",
             ]),
         tests(
             "Processors",

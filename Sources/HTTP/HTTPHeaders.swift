@@ -30,6 +30,16 @@
         }
     }
 
+    /// The value of the field of that name, where there is exactly one.
+    public func only(_ name: String) -> String? {
+        var value: String?
+        for field in fields where HTTPHeaders.isSame(field.name, name) {
+            guard value == nil else { return nil }
+            value = field.value
+        }
+        return value
+    }
+
     /// The values of every field of that name, in order.
     public func values(_ name: String) -> [String] {
         fields.filter { HTTPHeaders.isSame($0.name, name) }.map(\.value)

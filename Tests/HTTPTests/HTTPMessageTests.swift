@@ -9,6 +9,8 @@ import Testing
         #expect(headers["CONTENT-TYPE"] == "a")
         #expect(headers.values("x") == ["1", "2, 3 ,,4"])
         #expect(headers.elements("X") == ["1", "2", "3", "4"])
+        #expect(headers.only("content-TYPE") == "a")
+        #expect(headers.only("x") == nil && headers.only("y") == nil)
         headers["x"] = nil
         #expect(headers.count == 1)
     }
