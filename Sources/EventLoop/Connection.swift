@@ -2,6 +2,8 @@ public import Platform
 
 /// What speaks a protocol over a `Connection`. All calls come on the loop's thread.
 public protocol ConnectionHandler: AnyObject {
+    /// What `init(connectingTo:)` began has succeeded. If it doesn't, `closed` comes instead.
+    func connected(_ connection: Connection)
     /// Bytes, or the end, wait to be received.
     func readable(_ connection: Connection)
     /// All that was written has left; comes once after each time when it had to wait.
@@ -11,7 +13,12 @@ public protocol ConnectionHandler: AnyObject {
     func closed(_ connection: Connection)
 }
 
-/// A connected stream socket of a loop, with a buffer for what the peer isn't ready to take.
+extension ConnectionHandler {
+    /// What was accepted is connected from the beginning.
+    public func connected(_ connection: Connection) {}
+}
+
+/// A stream socket of a loop, with a buffer for what the peer isn't ready to take.
 ///
 /// The buffer is bounded by its user: while `isWriteBlocked` a handler produces nothing more. Of
 /// the loop's thread alone.
@@ -21,15 +28,20 @@ public final class Connection: EventHandler {
     private let handler: any ConnectionHandler
     private var socket: Socket?
     private var id: RegistrationID?
-    private var watched: Events = .readable
+    /// This end has connected, and asks; the peer answers.
+    private let isClient: Bool
+    private var watched: Events
     private var isReadingPaused = false
     private var outgoing: [[UInt8]] = []
     /// Bytes of the first piece that have left already.
     private var sentOfFirst = 0
-    private var closing = Closing.open
+    private var phase: Phase
     private var lingerBytesLeft = 0
+    /// The system's error that has ended the connection, or sending; `nil` where there was none.
+    public private(set) var failure: SystemError?
 
-    private enum Closing: Equatable {
+    private enum Phase: Equatable {
+        case connecting
         case open
         /// Close when the buffer is empty.
         case afterFlush(lingering: Bool)
@@ -54,10 +66,30 @@ public final class Connection: EventHandler {
         self.handler = handler
         let raw = socket.rawDescriptor
         self.socket = consume socket
-        id = try loop.register(raw, .readable, self)
+        isClient = false
+        phase = .open
+        watched = .readable
+        id = try loop.register(raw, watched, self)
     }
 
-    public var isOpen: Bool { closing != .closed }
+    /// Begins to connect. Nothing can be written before the handler's `connected`.
+    /// - Throws: what is known to fail at once; no call to the handler follows.
+    public init(
+        connectingTo address: SocketAddress, loop: EventLoop, handler: any ConnectionHandler
+    ) throws(SystemError) {
+        self.loop = loop
+        peer = address
+        self.handler = handler
+        let socket = try Socket(connectingTo: address)
+        let raw = socket.rawDescriptor
+        self.socket = consume socket
+        isClient = true
+        phase = .connecting
+        watched = .writable
+        id = try loop.register(raw, watched, self)
+    }
+
+    public var isOpen: Bool { phase != .closed }
 
     /// The peer takes less than was written: produce no more until `flushed`.
     public var isWriteBlocked: Bool { !outgoing.isEmpty }
@@ -71,14 +103,14 @@ public final class Connection: EventHandler {
         do throws(SystemError) {
             return try socket!.receive(upTo: count, appendingTo: &buffer)
         } catch {
-            close()
+            close(because: error)
             return .end
         }
     }
 
     /// While reading is paused the kernel's window fills, and the peer waits.
     public func setReadingPaused(_ paused: Bool) {
-        guard closing == .open else { return }
+        guard phase == .open else { return }
         isReadingPaused = paused
         watch()
     }
@@ -87,7 +119,7 @@ public final class Connection: EventHandler {
 
     /// Sends both pieces, or keeps what the peer doesn't take yet.
     public func write(_ head: [UInt8], _ body: [UInt8] = []) {
-        guard closing == .open, socket != nil else { return }
+        guard phase == .open, socket != nil else { return }
         guard outgoing.isEmpty else {
             enqueue(head)
             enqueue(body)
@@ -107,7 +139,7 @@ public final class Connection: EventHandler {
             }
             watch()
         } catch {
-            close()
+            sendingFailed(error)
         }
     }
 
@@ -119,15 +151,15 @@ public final class Connection: EventHandler {
     /// - Parameter lingering: the peer may still be sending: read that for a while first, so that
     ///   it gets to read its answer.
     public func closeAfterFlush(lingering: Bool = false) {
-        guard closing == .open else { return }
-        closing = .afterFlush(lingering: lingering)
+        guard phase == .open else { return }
+        phase = .afterFlush(lingering: lingering)
         if outgoing.isEmpty { finish(lingering: lingering) } else { watch() }
     }
 
     /// Closes now; what was not sent yet is lost.
     public func close() {
-        guard closing != .closed else { return }
-        closing = .closed
+        guard phase != .closed else { return }
+        phase = .closed
         if let id { loop.deregister(id) }
         id = nil
         // Closes the descriptor, after the loop let go of it.
@@ -136,28 +168,47 @@ public final class Connection: EventHandler {
         handler.closed(self)
     }
 
+    private func close(because error: SystemError) {
+        // The first one is why others follow.
+        failure = failure ?? error
+        close()
+    }
+
     /// When the handler's `deadlinePassed` is called, unless it is set anew before.
     public func setDeadline(_ deadline: Instant?) {
-        guard closing != .lingering, let id else { return }
+        guard phase != .lingering, let id else { return }
         loop.setDeadline(id, deadline)
     }
 
     // MARK: - From the loop
 
     public func eventsArrived(_ events: Events) {
+        if phase == .connecting { return finishConnecting() }
         if events.contains(.writable) { flush() }
         guard !events.isDisjoint(with: [.readable, .failed]), isOpen else { return }
-        switch closing {
+        switch phase {
         case .lingering: discardIncoming()
         case .closed: break
         case .open where !isReadingPaused: handler.readable(self)
         // Nobody would read, so that level-triggered epoll would report the failure for ever.
-        case .open, .afterFlush: if events.contains(.failed) { close() }
+        case .connecting, .open, .afterFlush: if events.contains(.failed) { close() }
         }
     }
 
     public func deadlinePassed() {
-        if closing == .lingering { close() } else { handler.deadlinePassed(self) }
+        if phase == .lingering { close() } else { handler.deadlinePassed(self) }
+    }
+
+    private func finishConnecting() {
+        guard socket != nil else { return }
+        do throws(SystemError) {
+            try socket!.finishConnecting()
+        } catch {
+            return close(because: error)
+        }
+        phase = .open
+        watch()
+        if isOpen { handler.connected(self) }
     }
 
     private func flush() {
@@ -173,16 +224,25 @@ public final class Connection: EventHandler {
                 }
             }
         } catch {
-            return close()
+            return sendingFailed(error)
         }
         watch()
-        if case .afterFlush(let lingering) = closing { return finish(lingering: lingering) }
+        if case .afterFlush(let lingering) = phase { return finish(lingering: lingering) }
         handler.flushed(self)
+    }
+
+    /// The peer takes no more. Its answer to what it did get may be here nonetheless, such as a
+    /// server's that refuses a large body.
+    private func sendingFailed(_ error: SystemError) {
+        failure = error
+        outgoing = []
+        if isClient, phase == .open { handler.readable(self) }
+        close()
     }
 
     private func finish(lingering: Bool) {
         guard lingering else { return close() }
-        closing = .lingering
+        phase = .lingering
         lingerBytesLeft = Connection.lingerBytesMax
         isReadingPaused = false
         guard socket != nil, let id else { return }
@@ -213,7 +273,7 @@ public final class Connection: EventHandler {
     private func watch() {
         guard let id else { return }
         var wanted: Events = isReadingPaused ? [] : .readable
-        if case .afterFlush = closing { wanted = [] }
+        if case .afterFlush = phase { wanted = [] }
         if !outgoing.isEmpty { wanted.insert(.writable) }
         guard wanted != watched else { return }
         watched = wanted

@@ -59,6 +59,11 @@ public final class EventLoop: @unchecked Sendable {
         try onLoop.register(fd, events, handler)
     }
 
+    /// A registration without a descriptor, for a deadline alone.
+    func registerTimer(_ handler: any EventHandler) -> RegistrationID {
+        onLoop.registerTimer(handler)
+    }
+
     public func setEvents(_ id: RegistrationID, _ events: Events) throws(SystemError) {
         try onLoop.setEvents(id, events)
     }
@@ -108,7 +113,8 @@ public final class EventLoop: @unchecked Sendable {
 final class LoopCore {
     private struct Slot {
         var handler: (any EventHandler)?
-        var fd: CInt = -1
+        /// `nil` for a timer.
+        var fd: CInt?
         var generation: UInt32 = 0
     }
 
@@ -155,23 +161,33 @@ final class LoopCore {
     func register(
         _ fd: CInt, _ events: Events, _ handler: any EventHandler
     ) throws(SystemError) -> RegistrationID {
-        generation &+= 1
-        let slot = freeSlots.popLast() ?? slots.count
-        let id = RegistrationID(slot: slot, generation: generation)
-        if slot == slots.count { slots.append(Slot()) }
+        let id = takeSlot()
         do throws(SystemError) {
             try poller.add(fd, events, id)
         } catch {
-            freeSlots.append(slot)
+            freeSlots.append(id.slot)
             throw error
         }
-        slots[slot] = Slot(handler: handler, fd: fd, generation: generation)
+        slots[id.slot] = Slot(handler: handler, fd: fd, generation: id.generation)
         return id
     }
 
+    func registerTimer(_ handler: any EventHandler) -> RegistrationID {
+        let id = takeSlot()
+        slots[id.slot] = Slot(handler: handler, fd: nil, generation: id.generation)
+        return id
+    }
+
+    private func takeSlot() -> RegistrationID {
+        generation &+= 1
+        let slot = freeSlots.popLast() ?? slots.count
+        if slot == slots.count { slots.append(Slot()) }
+        return RegistrationID(slot: slot, generation: generation)
+    }
+
     func setEvents(_ id: RegistrationID, _ events: Events) throws(SystemError) {
-        guard handler(id) != nil else { return }
-        try poller.modify(slots[id.slot].fd, events, id)
+        guard handler(id) != nil, let fd = slots[id.slot].fd else { return }
+        try poller.modify(fd, events, id)
     }
 
     func setDeadline(_ id: RegistrationID, _ deadline: Instant?) {
@@ -182,7 +198,7 @@ final class LoopCore {
     func deregister(_ id: RegistrationID) {
         guard handler(id) != nil else { return }
         // The descriptor is open (register's condition), so there is nothing that could fail.
-        try? poller.remove(slots[id.slot].fd)
+        if let fd = slots[id.slot].fd { try? poller.remove(fd) }
         timers.set(id.slot, nil)
         slots[id.slot] = Slot()
         freeSlots.append(id.slot)

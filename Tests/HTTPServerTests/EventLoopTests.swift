@@ -54,6 +54,94 @@ import Testing
         #expect(!loop.isCurrent)
         loop.stop()
     }
+
+    @Test func `A timer fires once for what was set last, and never after it was closed`() throws {
+        let loop = try EventLoop(name: "test")
+        defer { loop.stop() }
+        let fired = Monitor<[String]>([])
+        @Sendable func note(_ name: String) {
+            fired.withLock { $0.append(name) }
+            fired.notifyAll()
+        }
+        loop.execute {
+            let closed = LoopTimer(loop) { note("closed") }
+            closed.set(loop.now)
+            closed.close()
+            let late = LoopTimer(loop) { note("late") }
+            late.set(loop.now + .seconds(600))
+            late.set(loop.now + .milliseconds(2))
+            LoopTimer(loop) { note("early") }.set(loop.now)
+        }
+        let result = fired.wait(until: .now + .seconds(10)) { $0.count == 2 ? $0 : nil }
+        #expect(result == ["early", "late"])
+    }
+
+    @Test func `Connecting ends with connected, and the peer's bytes come`() throws {
+        let listener = try Socket(listeningOn: .loopback(port: 0), sharingPort: false)
+        let address = try listener.localAddress()
+        let client = try Client(connectingTo: address)
+        defer { client.loop.stop() }
+        #expect(client.waits(for: ["connected"]))
+        guard let accepted = try listener.accept() else {
+            Issue.record("nobody has connected")
+            return
+        }
+        let bytes: [UInt8] = [1, 2, 3]
+        // SAFETY: bytes seen as bytes.
+        try accepted.socket.sendAll(unsafe bytes.span.bytes, until: .now + .seconds(10))
+        #expect(client.waits(for: ["connected", "bytes(3)"]))
+        _ = consume accepted
+        #expect(client.waits(for: ["connected", "bytes(3)", "end", "closed"]))
+    }
+
+    @Test func `Connecting to nobody ends with why`() throws {
+        let listener = try Socket(listeningOn: .loopback(port: 0), sharingPort: false)
+        let address = try listener.localAddress()
+        _ = consume listener
+        let client = try Client(connectingTo: address)
+        defer { client.loop.stop() }
+        #expect(client.waits(for: ["connect: Connection refused"]))
+    }
+}
+
+/// A connection that notes what it is told, and writes nothing.
+private final class Client: ConnectionHandler, Sendable {
+    let loop: EventLoop
+    private let events = Monitor<[String]>([])
+
+    init(connectingTo address: SocketAddress) throws {
+        loop = try EventLoop(name: "test")
+        loop.execute { [self] in
+            do throws(SystemError) {
+                _ = try Connection(connectingTo: address, loop: loop, handler: self)
+            } catch {
+                note(error.description)
+            }
+        }
+    }
+
+    func waits(for expected: [String]) -> Bool {
+        events.wait(until: .now + .seconds(10)) { $0 == expected ? true : nil } ?? false
+    }
+
+    func connected(_ connection: Connection) { note("connected") }
+
+    func readable(_ connection: Connection) {
+        let received = loop.withReceiveBuffer { buffer in
+            connection.receive(upTo: 16, appendingTo: &buffer)
+        }
+        note("\(received)")
+        if received == .end { connection.close() }
+    }
+
+    func flushed(_ connection: Connection) {}
+    func deadlinePassed(_ connection: Connection) {}
+    func closed(_ connection: Connection) { note(connection.failure?.description ?? "closed") }
+
+    private func note(_ event: String) {
+        events.withLock { $0.append(event) }
+        events.notifyAll()
+    }
 }
 
 /// Random numbers that are the same in every run.
