@@ -103,7 +103,9 @@ let package = Package(
             ]),
         library(
             "LoadGenerator",
-            uses: ["Bytes", "OTLP", "Platform", "Compression", "HTTP", "HTTPClient"]),
+            uses: [
+                "Bytes", "OTLP", "Platform", "Compression", "HTTP", "EventLoop", "HTTPClient",
+            ]),
         library(
             "Gateway",
             uses: [

@@ -2,8 +2,10 @@ import HTTP
 
 /// Reads one response from the bytes of a connection (RFC 9112): bytes in, progress out; no
 /// socket and no clock. Whatever pieces the bytes come in, the result is the same.
-struct HTTPResponseParser: ~Copyable {
-    enum Progress: Equatable {
+///
+/// For `HTTPClient`, and for whoever drives its connections from an event loop.
+package struct HTTPResponseParser: ~Copyable {
+    package enum Progress: Equatable {
         case needMoreBytes
         /// `isReusable`: the connection is at the start of the next response, and stays open.
         case complete(HTTPClientResponse, isReusable: Bool)
@@ -38,7 +40,10 @@ struct HTTPResponseParser: ~Copyable {
     private var isBodyCut = false
     private var isReusable = false
 
-    init(requestMethod: HTTPMethod, headBytesMax: Int, bodyBytesMax: Int) {
+    /// - Parameters:
+    ///   - headBytesMax: of the head, the interim responses before it and the trailers after it.
+    ///   - bodyBytesMax: of the body that are kept; a longer one is cut.
+    package init(requestMethod: HTTPMethod, headBytesMax: Int, bodyBytesMax: Int) {
         self.requestMethod = requestMethod
         self.headBytesMax = headBytesMax
         self.bodyBytesMax = bodyBytesMax
@@ -46,7 +51,7 @@ struct HTTPResponseParser: ~Copyable {
 
     /// Takes the next bytes of the connection. What follows a complete response makes the
     /// connection useless for another request.
-    mutating func receive(_ bytes: Span<UInt8>) throws(HTTPResponseError) -> Progress {
+    package mutating func receive(_ bytes: Span<UInt8>) throws(HTTPResponseError) -> Progress {
         var offset = 0
         while offset < bytes.count {
             switch state {
@@ -73,7 +78,7 @@ struct HTTPResponseParser: ~Copyable {
     }
 
     /// The other side has finished sending.
-    mutating func receiveEnd() throws(HTTPResponseError) -> Progress {
+    package mutating func receiveEnd() throws(HTTPResponseError) -> Progress {
         switch state {
         case .bodyUntilEnd: state = .complete
         case .complete: break

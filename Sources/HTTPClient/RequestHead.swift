@@ -2,7 +2,7 @@ import HTTP
 
 /// The bytes of a request before its body (RFC 9112, sections 3 and 5), and the checks that keep
 /// a name or a value from becoming a line of its own.
-enum RequestHead {
+package enum RequestHead {
     /// Fields that say how the message is framed are this client's to write.
     private static let ownNames = ["Content-Length", "Transfer-Encoding", "Connection"]
 
@@ -33,7 +33,7 @@ enum RequestHead {
     }
 
     /// The request must have no ``problem(in:)-(HTTPRequest)``.
-    static func serialize(
+    package static func serialize(
         _ request: HTTPRequest, authority: String, keepsAlive: Bool
     ) -> [UInt8] {
         let head = request.head

@@ -16,7 +16,7 @@ public struct LoadSettings: Sendable {
         }
     }
 
-    /// Connections at most: each has a thread, which generates and sends.
+    /// Connections at most: each has a generator, and its prepared requests.
     public static let connectionsMax = 1_024
     /// Items of one request at most.
     public static let batchMax = 100_000
@@ -45,6 +45,8 @@ public struct LoadSettings: Sendable {
     public var services = 10
     /// Decides what is generated; the same seed gives the same ids again.
     public var seed: UInt64
+    /// An attempt without an answer is given up after this long.
+    var attemptTimeout = Duration.seconds(30)
 
     public init(_ signal: Signal, endpoint: HTTPURL, seed: UInt64) {
         self.signal = signal

@@ -51,26 +51,12 @@ let generateCommand = Command(
 private func generate(
     _ settings: LoadSettings, until signals: consuming SignalDescriptor
 ) throws(SystemError) -> LoadSummary {
-    let stopping = Monitor(false)
-    let finished = Monitor<LoadSummary?>(nil)
-    let thread = try Thread(name: "generate") {
-        let summary = try? LoadGenerator.run(settings, stopping: stopping)
-        finished.withLock { $0 = summary }
-        stopping.withLock { $0 = true }
-        stopping.notifyAll()
+    let run = try LoadRun(settings)
+    while true {
+        // A signal is looked for often enough that Ctrl-C feels immediate.
+        if let summary = run.wait(until: .now + .milliseconds(100)) { return summary }
+        if try signals.next(until: .now) != nil { run.stop() }
     }
-    // A signal is looked for often enough that Ctrl-C feels immediate.
-    while !stopping.withLock({ $0 }) {
-        if try signals.next(until: .now + .milliseconds(100)) != nil {
-            stopping.withLock { $0 = true }
-            stopping.notifyAll()
-        }
-    }
-    thread.join()
-    guard let summary = finished.withLock({ $0 }) else {
-        throw SystemError(call: "pthread_create", errno: 11)
-    }
-    return summary
 }
 
 private func loadSettings(_ arguments: Arguments) throws(UsageError) -> LoadSettings {

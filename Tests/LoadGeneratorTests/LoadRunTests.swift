@@ -1,4 +1,3 @@
-import Bytes
 import Compression
 import HTTPClient
 import OTLP
@@ -7,188 +6,196 @@ import Testing
 
 @testable import LoadGenerator
 
+/// Against servers with sockets. A run is stopped by its server, so that no test waits for time.
 struct LoadRunTests {
-    private static let success = LoadAnswer.answered(status: 200, body: [], retryAfter: nil)
-    private let stopping = Monitor(false)
+    private static let success = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 
-    private func settings(_ signal: Signal = .traces) throws -> LoadSettings {
+    private func settings(
+        _ address: SocketAddress, connections: Int = 1
+    ) throws -> LoadSettings {
         var settings = LoadSettings(
-            signal, endpoint: try HTTPURL(parsing: "http://localhost:4318"), seed: 1)
+            .traces, endpoint: try HTTPURL(parsing: "http://\(address)"), seed: 1)
         settings.duration = .seconds(600)
-        settings.connections = 1
+        settings.connections = connections
         settings.batch = 10
         return settings
     }
 
+    /// Runs until `enough` requests have come to the server.
     private func run(
-        _ settings: LoadSettings, attempts: Int,
-        _ answer: @escaping @Sendable (Int) -> LoadAnswer
-    ) throws -> (LoadSummary, ScriptedTransport) {
-        let transport = ScriptedTransport(attemptsMax: attempts, stopping: stopping, answer)
-        let summary = try LoadGenerator.run(
-            settings, over: transport, clock: SystemClock(), stopping: stopping)
-        return (summary, transport)
+        at address: SocketAddress = .loopback(port: 0), connections: Int = 1, requests enough: Int,
+        attemptTimeout: Duration = .seconds(30),
+        _ serve: @escaping @Sendable (ScriptedServer.Peer) throws -> Void
+    ) throws -> (summary: LoadSummary, server: ScriptedServer) {
+        let server = try ScriptedServer(at: address, serve)
+        defer { server.stop() }
+        var settings = try settings(server.address, connections: connections)
+        settings.attemptTimeout = attemptTimeout
+        let run = try LoadRun(settings)
+        server.wait { $0 >= enough }
+        run.stop()
+        return (try #require(run.wait(until: .now + .seconds(60))), server)
     }
 
-    @Test func `Every item is counted once, whatever becomes of its request`() throws {
-        let (summary, transport) = try run(settings(), attempts: 5) { attempt in
-            switch attempt {
-            case 1: Self.success
-            // Three rejected: partial_success { rejected_spans: 3 }.
-            case 2: .answered(status: 200, body: [0x0a, 2, 0x08, 3], retryAfter: nil)
-            case 3: .answered(status: 400, body: [], retryAfter: nil)
-            case 4: .answered(status: 503, body: [], retryAfter: .milliseconds(1))
-            default: .failed("connection refused")
+    @Test(arguments: [SocketAddress.loopback(port: 0), .loopback6(port: 0)])
+    func `Connections are kept, and each sends items of its own`(address: SocketAddress) throws {
+        let (summary, server) = try run(at: address, connections: 4, requests: 40) { peer in
+            while true {
+                _ = try peer.readRequest()
+                try peer.send(Self.success)
             }
         }
-        #expect(summary.acceptedItems == 17)
-        #expect(summary.rejectedItems == 3)
-        #expect(summary.failedItems == 10)
-        #expect(summary.unsentItems == 10)
-        #expect(summary.retries == 1)
-        #expect(summary.statuses == [200: 2, 400: 1, 503: 1])
-        #expect(summary.failures == ["connection refused": 1])
-        #expect(summary.sentBytes == transport.bodies.reduce(0) { $0 + $1.count })
-        #expect(summary.latency.count == 2)
-        #expect(!summary.isComplete)
-        #expect(transport.bodies[3] == transport.bodies[4])
-        #expect(Set(transport.bodies).count == 4)
-    }
-
-    @Test(arguments: [429, 502, 503, 504])
-    func `A retryable answer is tried again with the same bytes`(status: Int) throws {
-        let (summary, transport) = try run(settings(), attempts: 3) { attempt in
-            attempt < 3
-                ? .answered(status: status, body: [], retryAfter: .milliseconds(1)) : Self.success
-        }
-        #expect(Set(transport.bodies).count == 1)
-        #expect(summary.acceptedItems == 10)
+        #expect(server.connectionCount == 4)
+        #expect(server.bodies.count >= 40)
+        #expect(Set(server.bodies).count == server.bodies.count)
+        #expect(summary.acceptedItems == server.bodies.count * 10)
+        #expect(summary.statuses == [200: server.bodies.count])
         #expect(summary.isComplete)
+        #expect(summary.sentBytes == server.bodies.reduce(0) { $0 + $1.count })
     }
 
-    @Test(arguments: Signal.allCases)
-    func `JSON bodies are what the protobuf says`(signal: Signal) throws {
-        var settings = try settings(signal)
-        settings.encoding = .json
-        settings.compression = .gzip
-        let (_, transport) = try run(settings, attempts: 1) { _ in
-            .answered(status: 200, body: Array("{}".utf8), retryAfter: nil)
+    @Test func `The head says what the body is`() throws {
+        let server = try ScriptedServer { peer in
+            _ = try peer.readRequest()
+            try peer.send(Self.success)
         }
-        var decompressor = Decompressor()
-        let json = try decompressor.decompress(
-            transport.bodies[0], .gzip, limit: 1 << 20)
-        let protobuf = try OTLPJSON.transcode(
-            json.rawSpan, as: signal, outputBytesMax: 1 << 20
-        ).protobuf
-        var index = TelemetryIndex()
-        try index.rebuild(over: protobuf.rawSpan, as: signal)
-        #expect(index.items.count == 10)
-        #expect(index.faultyItemCount == 0)
+        defer { server.stop() }
+        var settings = try settings(server.address)
+        settings.encoding = .json
+        settings.compression = .zstd
+        let run = try LoadRun(settings)
+        server.wait { $0 >= 1 }
+        run.stop()
+        _ = run.wait()
+        let head = try #require(server.heads.first)
+        #expect(head.hasPrefix("POST /v1/traces HTTP/1.1\r\nHost: \(server.address)\r\n"))
+        #expect(head.contains("\r\nContent-Type: application/json\r\n"))
+        #expect(head.contains("\r\nContent-Encoding: zstd\r\n"))
     }
 
-    @Test func `A JSON answer's rejected count is read`() {
-        let answer = Array(#"{"partialSuccess":{"rejectedLogRecords":"4"}}"#.utf8)
-        #expect(PartialSuccess.rejectedCount(answer, .logs, .json) == 4)
-        #expect(PartialSuccess.rejectedCount(Array("{}".utf8), .logs, .json) == 0)
-        #expect(PartialSuccess.rejectedCount(Array("<html>".utf8), .logs, .json) == nil)
-        #expect(PartialSuccess.rejectedCount(Array("<html>".utf8), .logs, .proto) == nil)
-    }
-
-    @Test func `Connections send different items`() throws {
-        var settings = try settings()
-        settings.connections = 4
-        let (summary, transport) = try run(settings, attempts: 40) { _ in Self.success }
-        #expect(transport.bodies.count >= 40)
-        #expect(Set(transport.bodies).count == transport.bodies.count)
-        #expect(summary.acceptedItems == transport.bodies.count * 10)
-    }
-
-    @Test func `Requests are due by the clock, and a stall is not made up for beyond a second`()
+    @Test func `A kept connection that ends unanswered is no failure: the request goes again`()
         throws
     {
-        var settings = try settings()
-        settings.rate = 100
-        settings.connections = 2
-        let start = Instant(nanoseconds: 1_000_000_000_000)
-        var first = Pacer(settings, stream: 0, start: start)
-        var second = Pacer(settings, stream: 1, start: start)
-        #expect(first.next(now: start) == start)
-        #expect(first.next(now: start) == start + .milliseconds(200))
-        #expect(second.next(now: start) == start + .milliseconds(100))
-        #expect(first.next(now: start + .milliseconds(900)) == start + .milliseconds(400))
-        let late = start + .seconds(60)
-        #expect(first.next(now: late) == late + .seconds(-1))
-        settings.rate = 0
-        var unpaced = Pacer(settings, stream: 1, start: start)
-        #expect(unpaced.next(now: late) == late)
-    }
-
-    @Test func `Quantiles are right within a sixteenth`() throws {
-        var histogram = LatencyHistogram()
-        #expect(histogram.quantile(0.5) == nil)
-        for milliseconds in 1...1_000 { histogram.observe(.milliseconds(milliseconds)) }
-        for share in [0.001, 0.5, 0.99, 1] {
-            let quantile = try #require(histogram.quantile(share)).seconds
-            #expect((1.0...1.0626).contains(quantile / share))
+        // Each connection answers one request, and ends with the next one.
+        let (summary, server) = try run(requests: 9) { peer in
+            _ = try peer.readRequest()
+            try peer.send(Self.success)
+            _ = try peer.readRequest()
         }
-        histogram.observe(.seconds(1_000_000))
-        #expect(try #require(histogram.quantile(1)).seconds > 60_000)
-        var small = LatencyHistogram()
-        small.observe(.nanoseconds(3_500))
-        #expect(small.quantile(0.5) == .microseconds(4))
+        #expect(server.connectionCount >= 5)
+        #expect(summary.failures.isEmpty)
+        #expect(summary.retries == 0)
+        #expect(server.bodies[1] == server.bodies[2])
     }
 
-    @Test func `The last line tells it all`() {
-        var summary = LoadSummary(.metrics)
-        summary.acceptedItems = 1_500
-        summary.rejectedItems = 2
-        summary.sentBytes = 2_345_678
-        summary.statuses = [200: 15, 503: 1]
-        summary.retries = 1
-        summary.latency.observe(.microseconds(10))
-        summary.elapsed = .milliseconds(1_500)
-        #expect(
-            summary.description
-                == "sent 1500 metric points in 1.50 s (1000 a second); rejected 2; failed 0; "
-                + "unsent 0; latency p50 0.01 ms, p99 0.01 ms; 2.35 MB; retries 1; "
-                + "status 200: 15; status 503: 1")
-    }
-
-    @Test func `All problems of the settings are told at once`() throws {
-        var settings = try settings()
-        #expect(settings.problems.isEmpty)
-        settings.batch = 0
-        settings.connections = -1
-        settings.services = LoadSettings.servicesMax + 1
-        settings.duration = .zero
-        settings.rate = -1
-        #expect(settings.problems.count == 5)
+    @Test func `An answer that closes its connection is followed by a new one`() throws {
+        let (summary, server) = try run(requests: 5) { peer in
+            _ = try peer.readRequest()
+            try peer.send("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+        }
+        #expect(server.connectionCount == server.bodies.count)
+        #expect(summary.isComplete)
+        #expect(summary.failures.isEmpty)
     }
 
     @Test(
         arguments: [
-            ("http://h:1", "/v1/logs"), ("http://h:1/otel", "/otel/v1/logs"),
-            ("http://h:1/v1/logs", "/v1/logs"),
+            ("", "the connection was closed before the response was complete"),
+            ("HTTP/1.1 200 OK\r\nContent-", "closed before the response was complete"),
+            ("SSH-2.0-OpenSSH_9.6\r\n", "the response is not HTTP/1.1"),
         ] as [(String, String)])
-    func `The signal's path is added to the endpoint`(endpoint: String, target: String) throws {
-        let settings = LoadSettings(.logs, endpoint: try HTTPURL(parsing: endpoint), seed: 1)
-        #expect(settings.url.target == target)
+    func `What is no whole answer is a failure, and tried again`(
+        answer: String, text: String
+    ) throws {
+        let (summary, server) = try run(requests: 2) { peer in
+            _ = try peer.readRequest()
+            try peer.send(answer)
+        }
+        #expect(Set(server.bodies).count == 1)
+        #expect(summary.unsentItems == 10)
+        #expect(summary.retries >= 1)
+        let failures = summary.failures.keys
+        #expect(failures.count == 1)
+        #expect(failures.allSatisfy { $0.hasPrefix("receive from 127.") && $0.hasSuffix(text) })
+    }
+
+    @Test func `The time that the server asks for is waited`() throws {
+        let (summary, server) = try run(requests: 3) { peer in
+            while true {
+                _ = try peer.readRequest()
+                try peer.send(
+                    "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 0\r\n"
+                        + "Content-Length: 0\r\n\r\n")
+            }
+        }
+        #expect(server.connectionCount == 1)
+        #expect(Set(server.bodies).count == 1)
+        #expect(summary.statuses == [503: server.bodies.count])
+        #expect(summary.unsentItems == 10)
+        #expect(summary.retries == server.bodies.count - 1)
+    }
+
+    @Test func `An attempt ends with its time`() throws {
+        let (summary, server) = try run(requests: 2, attemptTimeout: .milliseconds(50)) { peer in
+            _ = try peer.readRequest()
+            peer.hang()
+        }
+        #expect(server.connectionCount >= 2)
+        #expect(!summary.failures.isEmpty)
+        #expect(summary.failures.keys.allSatisfy { $0.hasSuffix(": timed out") })
+        #expect(summary.unsentItems == 10)
+    }
+
+    @Test func `A refusal counts though the rest of the body could not be sent`() throws {
+        let server = try ScriptedServer { peer in
+            var bytes: [UInt8] = []
+            try peer.receive(into: &bytes)
+            try peer.send("HTTP/1.1 413 Content Too Large\r\nContent-Length: 0\r\n\r\n")
+            peer.noteRequest()
+            // With unread bytes, closing is a reset.
+        }
+        defer { server.stop() }
+        var settings = try settings(server.address)
+        // More than the kernel's buffers hold.
+        settings.batch = 20_000
+        settings.preparedCount = 1
+        let run = try LoadRun(settings)
+        server.wait { $0 >= 2 }
+        run.stop()
+        let summary = try #require(run.wait(until: .now + .seconds(60)))
+        #expect(summary.statuses[413, default: 0] >= 1)
+        #expect(summary.failedItems == summary.statuses[413, default: 0] * 20_000)
     }
 
     @Test func `A server that cannot be reached is told, and every item is unsent`() throws {
         let listener = try Socket(listeningOn: .loopback(port: 0), sharingPort: false)
-        guard case .ipv4(_, let port) = try listener.localAddress() else {
-            Issue.record("loopback is IPv4")
-            return
-        }
+        let address = try listener.localAddress()
         _ = consume listener
-        var settings = try settings()
-        settings.endpoint = try HTTPURL(parsing: "http://127.0.0.1:\(port)")
+        var settings = try settings(address)
         settings.duration = .milliseconds(150)
-        let summary = try LoadGenerator.run(settings)
+        let run = try LoadRun(settings)
+        let summary = try #require(run.wait(until: .now + .seconds(60)))
         #expect(summary.acceptedItems == 0)
         #expect(summary.unsentItems == 10)
-        #expect(summary.failures.keys.allSatisfy { $0.contains("Connection refused") })
-        #expect(!summary.failures.isEmpty)
+        #expect(
+            Array(summary.failures.keys) == ["connect to \(address): Connection refused"])
+    }
+
+    @Test func `A name with several addresses is tried at each of them`() throws {
+        let server = try ScriptedServer { peer in
+            _ = try peer.readRequest()
+            try peer.send(Self.success)
+        }
+        defer { server.stop() }
+        // `localhost` is ::1, where nobody listens, and 127.0.0.1.
+        let port = try #require(server.address.port)
+        var settings = try settings(server.address)
+        settings.endpoint = try HTTPURL(parsing: "http://localhost:\(port)")
+        let run = try LoadRun(settings)
+        server.wait { $0 >= 2 }
+        run.stop()
+        let summary = try #require(run.wait(until: .now + .seconds(60)))
+        #expect(summary.failures.isEmpty)
+        #expect(summary.acceptedItems >= 20)
     }
 }
