@@ -16,9 +16,9 @@ import OTLP
 /// | no value | `null` |
 ///
 /// An attribute list is an object whose keys stand as they are: it can't be mistaken for a value.
-/// Order and repeated keys stay as they came.
+/// Order and repeated keys stay as they came; for jsonb, which keeps neither, see `AttributeOrder`.
 ///
-/// What `Dialect.jsonb` changes of it is what PostgreSQL would not give back:
+/// What else `Dialect.jsonb` changes of it is what PostgreSQL would not give back:
 ///
 /// | OTLP | JSON for jsonb |
 /// |---|---|
@@ -37,6 +37,7 @@ struct ValueJSON: ~Copyable {
     var output = OutputBuffer()
     /// NULs that became U+2400.
     private(set) var replacedNULCount = 0
+    private var order = AttributeOrder()
     let dialect: Dialect
 
     init(_ dialect: Dialect) { self.dialect = dialect }
@@ -62,20 +63,36 @@ struct ValueJSON: ~Copyable {
         noting note: (ByteRange, AnyValue) -> Void = { _, _ in }
     ) -> Range<Int> {
         let start = output.count
-        while let (key, value) = attributes.nextValue(in: bytes) {
-            note(key, value)
-            string(
-                bytes, key,
-                after: output.count == start ? UInt8(ascii: "{") : UInt8(ascii: ","))
-            if case .string(let text) = value {
-                string(bytes, text, after: UInt8(ascii: ":"))
-            } else {
-                output.append(UInt8(ascii: ":"))
-                self.value(value, bytes)
+        switch dialect {
+        case .text:
+            while let (key, value) = attributes.nextValue(in: bytes) {
+                note(key, value)
+                attribute(key, value, bytes, isFirst: output.count == start)
+            }
+        case .jsonb:
+            while order.gather(&attributes, bytes) {
+                for position in 0..<order.count {
+                    let (key, value) = order[position]
+                    note(key, value)
+                    attribute(key, value, bytes, isFirst: output.count == start)
+                }
             }
         }
         if output.count > start { output.append(UInt8(ascii: "}")) }
         return start..<output.count
+    }
+
+    @inline(__always)
+    private mutating func attribute(
+        _ key: ByteRange, _ value: AnyValue, _ bytes: RawSpan, isFirst: Bool
+    ) {
+        string(bytes, key, after: isFirst ? UInt8(ascii: "{") : UInt8(ascii: ","))
+        if case .string(let text) = value {
+            string(bytes, text, after: UInt8(ascii: ":"))
+        } else {
+            output.append(UInt8(ascii: ":"))
+            self.value(value, bytes)
+        }
     }
 
     @inline(__always)
