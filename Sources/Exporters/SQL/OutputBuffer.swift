@@ -1,4 +1,5 @@
 import Bytes
+internal import Glibc
 
 /// The growing output that rows and their JSON are written to: an audited island of raw memory,
 /// because stores through arrays cost twice a pointer's.
@@ -17,11 +18,10 @@ struct OutputBuffer: ~Copyable {
 
     init(capacity: Int = 512) {
         self.capacity = capacity
-        unsafe base = UnsafeMutableRawPointer.allocate(
-            byteCount: capacity + OutputBuffer.overrun, alignment: 16)
+        unsafe base = OutputBuffer.block(nil, capacity: capacity)
     }
 
-    deinit { unsafe base.deallocate() }
+    deinit { unsafe free(base) }
 
     /// Forgets what was written; memory past `keptBytesMax` is given back.
     mutating func removeAll(keptBytesMax: Int = .max) {
@@ -233,12 +233,19 @@ struct OutputBuffer: ~Copyable {
     }
 
     private mutating func move(toCapacity capacity: Int) {
-        let memory = UnsafeMutableRawPointer.allocate(
-            byteCount: capacity + OutputBuffer.overrun, alignment: 16)
-        unsafe memory.copyMemory(from: base, byteCount: count)
-        unsafe base.deallocate()
-        unsafe base = memory
+        unsafe base = OutputBuffer.block(base, capacity: capacity)
         self.capacity = capacity
+    }
+
+    /// A block with what `old` holds, which is gone then. Of large blocks the pages move, so that
+    /// megabytes are neither copied nor there twice while they grow.
+    private static func block(
+        _ old: UnsafeMutableRawPointer?, capacity: Int
+    ) -> UnsafeMutableRawPointer {
+        guard let block = unsafe realloc(old, capacity + overrun) else {
+            fatalError("out of memory: no block of \(capacity) bytes")
+        }
+        return unsafe block
     }
 }
 
