@@ -44,6 +44,16 @@ static inline int sluice_processor_count(void) {
     return count;
 }
 
+// O_DIRECT, which glibc hides without _GNU_SOURCE. To include fcntl.h here would make stat and
+// timespec another type than those of Swift's Glibc module.
+static inline int sluice_direct_flag(void) {
+#if defined(__aarch64__)
+    return 0200000;
+#else
+    return 040000;
+#endif
+}
+
 // How much of the heap's free end is kept, from which size on a block is mapped by itself, and how
 // many heaps there are; glibc's module lacks malloc.h.
 static inline void sluice_tune_heap(int kept_bytes, int mapped_bytes, int heaps) {

@@ -1,4 +1,5 @@
 public import Platform
+import Synchronization
 
 /// The machine's file systems.
 public struct DiskStorage: LogStorage {
@@ -45,6 +46,17 @@ public struct DiskStorage: LogStorage {
 
 private final class DiskFile: LogFile {
     private let descriptor: FileDescriptor
+    private struct Reading {
+        var bypassesPageCache = false
+        /// What is read goes through it then; made with the first of it.
+        var blocks: BlockBuffer?
+    }
+
+    private let reading = Mutex(Reading())
+
+    /// Read at once, at most: a disk that is waited for at each read gives the less the smaller
+    /// they are.
+    private static let readBytesMax = 512 << 10
 
     init(_ descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
 
@@ -53,20 +65,42 @@ private final class DiskFile: LogFile {
     func read(
         at offset: Int, upTo count: Int, appendingTo buffer: inout [UInt8]
     ) throws(SystemError) -> Int {
-        try descriptor.read(at: offset, upTo: count, appendingTo: &buffer)
+        try reading.withLock { reading throws(SystemError) in
+            guard reading.bypassesPageCache else {
+                return try descriptor.read(at: offset, upTo: count, appendingTo: &buffer)
+            }
+            let blocks = reading.blocks ?? BlockBuffer(capacityMax: Self.readBytesMax)
+            reading.blocks = blocks
+            return try takingAny { () throws(SystemError) in
+                try blocks.read(descriptor, at: offset, upTo: count, appendingTo: &buffer)
+            }
+        }
     }
 
     func write(_ bytes: RawSpan, at offset: Int) throws(SystemError) {
-        try descriptor.writeAll(bytes, at: offset)
+        try takingAny { () throws(SystemError) in try descriptor.writeAll(bytes, at: offset) }
     }
 
-    func write(_ pieces: [[UInt8]], at offset: Int) throws(SystemError) {
-        try descriptor.writeAll(pieces, at: offset)
+    /// Where the disk wants larger blocks, or the file system allowed what it cannot do, once more
+    /// through the page cache, which takes any: nothing else is invalid in a read or a write.
+    private func takingAny<Result>(
+        _ call: () throws(SystemError) -> Result
+    ) throws(SystemError) -> Result {
+        do throws(SystemError) {
+            return try call()
+        } catch {
+            guard error.isInvalidArgument, (try? descriptor.setBypassingPageCache(false)) != nil
+            else { throw error }
+            return try call()
+        }
     }
 
     func truncate(to bytes: Int) throws(SystemError) { try descriptor.truncate(to: bytes) }
 
     func synchronize() throws(SystemError) { try descriptor.synchronizeData() }
 
-    func releasePages(_ range: Range<Int>) { descriptor.releasePages(range) }
+    func bypassPageCache() {
+        guard (try? descriptor.setBypassingPageCache(true)) != nil else { return }
+        reading.withLock { $0.bypassesPageCache = true }
+    }
 }

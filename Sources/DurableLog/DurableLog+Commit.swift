@@ -5,8 +5,8 @@ import Synchronization
 /// The writing side of a log, for its thread.
 struct Committer: ~Copyable {
     var writer: SegmentWriter?
-    /// Was written until just now, and is sealed.
-    var full: SegmentWriter?
+    /// For the segment that is written.
+    let buffer: BlockBuffer
     var lastNumber: UInt64
     var compressor: Compressor?
     /// Written since the disk's free space was last looked at.
@@ -14,19 +14,19 @@ struct Committer: ~Copyable {
     /// When the segment was begun that is written.
     var begunAt = Instant(nanoseconds: 0)
 
-    init(lastNumber: UInt64, compresses: Bool) {
+    init(lastNumber: UInt64, _ settings: LogSettings) {
         writer = nil
-        full = nil
         self.lastNumber = lastNumber
-        compressor = compresses ? Compressor(.zstd) : nil
+        buffer = BlockBuffer(capacityMax: settings.bufferBytesMax)
+        compressor = settings.compresses ? Compressor(.zstd) : nil
     }
 
     mutating func close() {
         // Without its seal a segment is scanned at the next start: no more than that.
-        try? writer?.seal()
-        try? writer?.synchronize()
+        if let writer, (try? writer.seal()) != nil, (try? writer.flush()) != nil {
+            try? writer.synchronize()
+        }
         writer = nil
-        full = nil
     }
 }
 
@@ -37,6 +37,9 @@ extension DurableLog {
         if batch.isEmpty || state.withLock({ $0.wantsRoom }) { makeRoom() }
         if committer.withLock({ $0.bytesSinceLook >= lookBytes }) { checkDisk() }
         let records = batch.map(\.record)
+        let size = Backlog(
+            records: records.count, items: records.reduce(0) { $0 + $1.itemCount },
+            bytes: records.reduce(0) { $0 + $1.payload.count })
         // What the state says of the segment that is written is as of the same moment.
         let (isWritten, cursors) = committer.withLock { committer in
             let segment = records.isEmpty ? nil : write(records, &committer)
@@ -49,16 +52,13 @@ extension DurableLog {
                 // What all have passed nobody reads again, and memory that is used again soon is
                 // in the processor's cache.
                 state.forgetRecent(before: state.base)
-                for record in records { publish(record, &state) }
+                publish(records, size, &state)
                 return (true, state.cursors)
             }
         }
         for pending in batch { pending.whenKept(isWritten) }
-        releasePages()
         guard isWritten else { return }
-        let items = records.reduce(0) { $0 + $1.itemCount }
-        let payload = records.reduce(0) { $0 + $1.payload.count }
-        for cursor in cursors { cursor.onAdvance(items, payload) }
+        for cursor in cursors { cursor.onAdvance(size.items, size.bytes) }
     }
 
     /// Returns the segment as it is with the records in it, nil where they could not be written.
@@ -85,20 +85,6 @@ extension DurableLog {
         return nil
     }
 
-    /// A cursor that is behind finds in the page cache what it has to read. Otherwise pages are
-    /// better used for what comes next: the log would fill the machine's memory with what nobody
-    /// reads. The segment that is written keeps its pages: a start after a crash reads all of it.
-    private func releasePages() {
-        committer.withLock { committer in
-            guard let writer = committer.full else { return }
-            committer.full = nil
-            guard settings.durability == .fsync, state.withLock({ $0.isReadFromMemory }) else {
-                return
-            }
-            writer.releasePages()
-        }
-    }
-
     private func tryWriting(
         _ records: [LogRecord], _ committer: inout Committer
     ) throws(SystemError) -> Segment {
@@ -111,6 +97,7 @@ extension DurableLog {
             // Before the sync, which so makes the seal durable at no cost.
             isFull = writer.segment.bytes >= segmentBytesMax
             if isFull { try writer.seal() }
+            try writer.flush()
             if settings.durability == .fsync { try writer.synchronize() }
         } catch {
             onEvent(.segmentAbandoned(segment: durable.path, error: "\(error)"))
@@ -126,7 +113,7 @@ extension DurableLog {
         let bytes = writer.segment.bytes - durable.bytes
         counters.writtenBytes.add(bytes, ordering: .relaxed)
         committer.bytesSinceLook += bytes
-        if isFull { (committer.writer, committer.full) = (nil, writer) }
+        if isFull { committer.writer = nil }
         return writer.segment
     }
 
@@ -145,7 +132,8 @@ extension DurableLog {
                 epoch: epoch, number: committer.lastNumber, firstPosition: first,
                 previousEnd: end,
                 createdAt: clock.unixNanoseconds, boot: .now, itemsBefore: items, name: name),
-            in: directory, storage)
+            in: directory, storage, bypassesPageCache: settings.durability == .fsync,
+            buffer: committer.buffer)
         guard settings.durability == .fsync else { return writer }
         do throws(SystemError) {
             try storage.synchronizeDirectory(directory)

@@ -35,7 +35,8 @@ extension DurableLog {
     }
 
     func reader(of segment: Segment) throws(SystemError) -> sending SegmentReader {
-        try SegmentReader(segment, in: storage)
+        try SegmentReader(
+            segment, in: storage, bypassesPageCache: settings.durability == .fsync)
     }
 
     /// Whether nothing more will be written to a segment.

@@ -89,7 +89,9 @@ public final class DurableLog: Sendable {
         var lastNumber: UInt64 = 0
         var damagedHeaders: [Segment] = []
         if settings.durability != .memory {
-            let recovery = try Recovery(directory, in: storage, repairs: true)
+            let recovery = try Recovery(
+                directory, in: storage, repairs: true,
+                bypassesPageCache: settings.durability == .fsync)
             let cursors = try Self.readCursors(directory, storage, onEvent)
             recovery.events.forEach(onEvent)
             counters.damagedBytes.add(recovery.damagedBytes, ordering: .relaxed)
@@ -101,7 +103,7 @@ public final class DurableLog: Sendable {
         ages = SegmentAges(clock: clock)
         itemsAtOpen = state.itemsEnd
         self.state = Monitor(state)
-        committer = Mutex(Committer(lastNumber: lastNumber, compresses: settings.compresses))
+        committer = Mutex(Committer(lastNumber: lastNumber, settings))
         guard settings.durability != .memory else { return }
         do throws(SystemError) {
             try storage.makeDirectory(directory)
@@ -185,25 +187,28 @@ public final class DurableLog: Sendable {
     }
 
     private func keep(_ record: LogRecord, _ whenKept: @Sendable (Bool) -> Void) {
+        let size = Backlog(records: 1, items: record.itemCount, bytes: record.payload.count)
         let cursors = state.withLock { state in
             state.reservedBytes -= record.bytesOnDisk
-            publish(record, &state)
+            publish(CollectionOfOne(record), size, &state)
             return state.cursors
         }
         whenKept(true)
         for cursor in cursors { cursor.onAdvance(record.itemCount, record.payload.count) }
     }
 
-    /// Makes a record readable that is as safe as it is going to be.
-    func publish(_ record: LogRecord, _ state: inout State) {
-        state.recent.append(
-            PlacedRecord(
-                position: LogPosition(epoch: epoch, number: state.end), record: record,
-                itemsBefore: state.itemsEnd))
-        state.recentBytes += record.bytesOnDisk
-        state.end += 1
-        state.itemsEnd += UInt64(record.itemCount)
-        for cursor in state.cursors { cursor.noteAppended(record) }
+    /// Makes records readable that are as safe as they are going to be.
+    func publish(_ records: some Collection<LogRecord>, _ size: Backlog, _ state: inout State) {
+        for record in records {
+            state.recent.append(
+                PlacedRecord(
+                    position: LogPosition(epoch: epoch, number: state.end), record: record,
+                    itemsBefore: state.itemsEnd))
+            state.recentBytes += record.bytesOnDisk
+            state.end += 1
+            state.itemsEnd += UInt64(record.itemCount)
+        }
+        for cursor in state.cursors { cursor.noteAppended(size) }
         guard settings.durability != .memory else { return }
         while state.recentBytes > settings.cacheBytesMax, let oldest = state.recent.popFirst() {
             state.recentBytes -= oldest.record.bytesOnDisk
@@ -301,9 +306,6 @@ public final class DurableLog: Sendable {
 extension DurableLog.State {
     /// The first number that some open cursor is not past.
     var base: UInt64 { cursors.reduce(end) { min($0, $1.place.base) } }
-
-    /// Whether no cursor has fallen behind what is in memory.
-    var isReadFromMemory: Bool { base >= recent.first?.position.number ?? end }
 
     /// Lets go of records in memory.
     mutating func forgetRecent(before number: UInt64) {

@@ -297,13 +297,7 @@ public final class LogCursor: Sendable {
         progress.withLock { ($0.place, $0.pending, $0.out.first?.receivedAt) }
     }
 
-    func noteAppended(_ record: LogRecord) {
-        progress.withLock { progress in
-            progress.pending.records += 1
-            progress.pending.items += record.itemCount
-            progress.pending.bytes += record.payload.count
-        }
-    }
+    func noteAppended(_ size: Backlog) { progress.withLock { $0.pending = $0.pending + size } }
 
     /// Numbers that no record has.
     func noteUnused(_ count: Int) { progress.withLock { $0.pending.records += count } }

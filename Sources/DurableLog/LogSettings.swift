@@ -28,6 +28,11 @@ public struct LogSettings: Sendable, Equatable {
     public var compresses = false
 
     public init() {}
+
+    /// What of a commit is in memory a second time, on its way to the disk. That is waited for at
+    /// each write, so that a commit should be one; the page cache is not, and copies faster what is
+    /// still in the processor's.
+    public var bufferBytesMax: Int { durability == .fsync ? 2 << 20 : 64 << 10 }
 }
 
 /// Why the log takes no more now.

@@ -28,23 +28,17 @@ public protocol LogFile: AnyObject, Sendable {
     ) throws(SystemError) -> Int
     /// Writes all of `bytes`; after an error any part of them may have been written.
     func write(_ bytes: RawSpan, at offset: Int) throws(SystemError)
-    /// Writes all pieces, one behind the other; at most ``LogFile/piecesMax``.
-    func write(_ pieces: [[UInt8]], at offset: Int) throws(SystemError)
     func truncate(to bytes: Int) throws(SystemError)
     /// The data is on the disk when this returns. After an error nobody knows which part is.
     func synchronize() throws(SystemError)
-    /// Says that a range that is on the disk will not be read soon.
-    func releasePages(_ range: Range<Int>)
+    /// From now on what is read and written goes from the disk and to it directly, where the file
+    /// system can do that. Writes are of whole blocks at multiples of a block, as ``BlockBuffer``
+    /// has them; reads are of any bytes.
+    func bypassPageCache()
 }
 
 extension LogFile {
-    static var piecesMax: Int { FileDescriptor.piecesMax }
-
-    public func write(_ pieces: [[UInt8]], at offset: Int) throws(SystemError) {
-        try write(Array(pieces.joined()).rawSpan, at: offset)
-    }
-
-    public func releasePages(_ range: Range<Int>) {}
+    public func bypassPageCache() {}
 }
 
 extension LogStorage {

@@ -9,6 +9,8 @@ struct Recovery {
     let directory: String
     /// Whether ends are cut and seals written; not for a look at somebody's log.
     let repairs: Bool
+    /// Whether segments are written so; what others have in it is read all the same.
+    let bypassesPageCache: Bool
     /// In the order of their numbers, and of their positions.
     private(set) var segments: [Segment] = []
     private(set) var events: [LogEvent] = []
@@ -31,11 +33,13 @@ struct Recovery {
     /// - Throws: where the directory or a file in it cannot be read at all, for another reason than
     ///   a bad place of the disk, or a segment is of a newer version.
     init(
-        _ directory: String, in storage: any LogStorage, repairs: Bool
+        _ directory: String, in storage: any LogStorage, repairs: Bool,
+        bypassesPageCache: Bool = false
     ) throws(LogOpenError) {
         self.storage = storage
         self.directory = directory
         self.repairs = repairs
+        self.bypassesPageCache = bypassesPageCache
         // All of them are looked at before any is changed: where one is of a newer version, all
         // stay as they are.
         for name in try names() {
@@ -130,7 +134,8 @@ struct Recovery {
         var tornItems = 0
         var unreadableEnd = 0
         do throws(SystemError) {
-            let reader = try SegmentReader(segment, in: storage)
+            let reader = try SegmentReader(
+                segment, in: storage, bypassesPageCache: bypassesPageCache)
             scanning: while true {
                 switch try reader.next(before: size, wanted: { _ in false }) {
                 case .record(let header, _):
@@ -147,6 +152,7 @@ struct Recovery {
                 }
             }
             unreadableEnd = reader.unreadableEnd
+            if try isFilling(torn, of: segment) { torn = [] }
         } catch {
             throw LogOpenError("\(segment.path): \(error)")
         }
@@ -167,6 +173,13 @@ struct Recovery {
         }
         if repairs { close(&segment) }
         return segment
+    }
+
+    /// Whether what is no record is what fills up the last block that was written.
+    private func isFilling(_ torn: [Range<Int>], of segment: Segment) throws(SystemError) -> Bool {
+        guard torn.count == 1, torn[0].count < BlockBuffer.blockBytes else { return false }
+        let file = try storage.open(segment.path, forWriting: false)
+        return try bytes(of: file, at: torn[0].lowerBound, torn[0].count).allSatisfy { $0 == 0 }
     }
 
     // MARK: Repairing

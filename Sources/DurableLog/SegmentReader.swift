@@ -25,15 +25,19 @@ final class SegmentReader {
     private var decompressor = Decompressor()
 
     /// Read at once: a few records, so that a read costs little beside them.
-    private static let chunkBytes = 256 << 10
+    private static let chunkBytes = 512 << 10
     /// What a disk fails to read at once.
     private static let blockBytes = 4096
     /// Of damaged bytes, copied at once.
     private static let copyBytes = 1 << 20
 
-    init(_ segment: Segment, in storage: any LogStorage) throws(SystemError) {
+    /// - Parameter bypassesPageCache: where the segment was written so, it has nothing of it.
+    init(
+        _ segment: Segment, in storage: any LogStorage, bypassesPageCache: Bool
+    ) throws(SystemError) {
         self.segment = segment
         file = try storage.open(segment.path, forWriting: false)
+        if bypassesPageCache { file.bypassPageCache() }
         seed = segment.seed
         expectedPosition = segment.header.firstPosition
     }

@@ -3,64 +3,73 @@ import Compression
 import Platform
 
 /// Writes one segment from its first byte to its seal.
+///
+/// Records gather in a buffer, of which whole blocks are written: the last block of one write, with
+/// zeros behind its records, is written again with the next.
 final class SegmentWriter {
     private(set) var segment: Segment
     private let file: any LogFile
     private let seed: RecordSeed
-    private var buffer: [UInt8] = []
+    private let buffer: BlockBuffer
+    /// Of the buffer's first byte, in the file.
+    private var bufferOffset = 0
+    /// Of one record; kept for its memory.
+    private var headerBytes: [UInt8] = []
 
     /// Makes the file. What is in it is there after a crash once ``synchronize()`` has returned,
     /// the file itself once the directory is synchronized.
-    init(_ header: SegmentHeader, in directory: String, _ storage: any LogStorage)
-        throws(SystemError)
-    {
+    ///
+    /// - Parameters:
+    ///   - bypassesPageCache: see ``LogFile/bypassPageCache()``.
+    ///   - buffer: used by no other writer as long as this one writes.
+    init(
+        _ header: SegmentHeader, in directory: String, _ storage: any LogStorage,
+        bypassesPageCache: Bool, buffer: BlockBuffer
+    ) throws(SystemError) {
         let path = "\(directory)/\(Segment.fileName(header.number))"
         segment = Segment(header: header, path: path)
         seed = segment.seed
+        self.buffer = buffer
+        buffer.removeAll()
         file = try storage.create(path)
+        if bypassesPageCache { file.bypassPageCache() }
         do throws(SystemError) {
-            try file.write(header.encoded().rawSpan, at: 0)
+            try append(header.encoded())
+            try flush()
         } catch {
             try? storage.remove(path)
             throw error
         }
     }
 
-    /// Writes records, whose positions follow one another. After an error the segment is as it was
-    /// before the call, whatever stands in the file.
+    /// Takes records, whose positions follow one another. They are in the file when ``flush()`` has
+    /// returned; after an error in either the segment can only be abandoned.
     func append(
         _ records: some Sequence<LogRecord>, compressor: inout Compressor?
     ) throws(SystemError) {
-        var next = segment
-        var chunk = Chunk(offset: next.dataEnd, spare: takeBuffer())
-        defer { buffer = chunk.buffer }
-        for record in records {
-            encode(record, into: &chunk, &next, &compressor)
-            if chunk.isFull { try chunk.write(to: file) }
-        }
-        try chunk.write(to: file)
-        next.bytes = next.dataEnd
-        next.lastWritten = BootTime.now.nanoseconds
-        segment = next
+        for record in records { try append(record, &compressor) }
+        segment.bytes = segment.dataEnd
+        segment.lastWritten = BootTime.now.nanoseconds
     }
 
-    private func takeBuffer() -> [UInt8] {
-        var taken: [UInt8] = []
-        swap(&taken, &buffer)
-        return taken
-    }
-
-    func synchronize() throws(SystemError) { try file.synchronize() }
-
-    /// Has the page cache forget the segment, which must be on the disk.
-    func releasePages() { file.releasePages(0..<segment.bytes) }
-
-    /// Writes the seal, which says that nothing follows.
+    /// Takes the seal, which says that nothing follows.
     func seal() throws(SystemError) {
-        try file.write(segment.seal().rawSpan, at: segment.dataEnd)
+        try append(segment.seal())
         segment.bytes = segment.dataEnd + LogFormat.sealBytes
         segment.isSealed = true
     }
+
+    /// Writes what was appended.
+    func flush() throws(SystemError) {
+        try buffer.withBlocks { blocks throws(SystemError) in
+            try file.write(blocks, at: bufferOffset)
+        }
+        bufferOffset += buffer.removeBlocks()
+        // A seal is looked for at the end of the file.
+        if segment.isSealed { try file.truncate(to: segment.bytes) }
+    }
+
+    func synchronize() throws(SystemError) { try file.synchronize() }
 
     /// Ends the segment where `durable`, an earlier state of it, ends. What was written behind it
     /// is in no segment, or in another.
@@ -69,10 +78,9 @@ final class SegmentWriter {
         try? file.truncate(to: durable.dataEnd)
     }
 
-    private func encode(
-        _ record: LogRecord, into chunk: inout Chunk, _ segment: inout Segment,
-        _ compressor: inout Compressor?
-    ) {
+    private func append(
+        _ record: LogRecord, _ compressor: inout Compressor?
+    ) throws(SystemError) {
         var content: [UInt8]?
         if compressor != nil {
             content = compressor!.compress((record.attachment + record.payload).rawSpan)
@@ -88,75 +96,29 @@ final class SegmentWriter {
             storedBytes: UInt32(content?.count ?? contentBytes), contentBytes: UInt32(contentBytes),
             contentChecksum: checksum, attachmentBytes: UInt16(record.attachment.count),
             kind: .data, signal: record.signal, flags: content == nil ? [] : .zstd)
-        let end = chunk.end + header.bytesOnDisk
-        header.encode(into: &chunk.buffer, offset: chunk.end, seed: seed)
+        let start = segment.dataEnd
+        headerBytes.removeAll(keepingCapacity: true)
+        header.encode(into: &headerBytes, offset: start, seed: seed)
+        try append(headerBytes)
         if let content {
-            chunk.append(content)
+            try append(content)
         } else {
-            chunk.append(record.attachment)
-            chunk.append(record.payload)
+            try append(record.attachment)
+            try append(record.payload)
         }
-        chunk.pad(to: end)
-        segment.note(header, end: end)
-    }
-}
-
-/// Records on their way to the file. Large payloads are not copied: they are pieces of their own.
-private struct Chunk {
-    private var pieces: [[UInt8]] = []
-    private var piecesBytes = 0
-    /// What follows the pieces.
-    var buffer: [UInt8]
-    private var offset: Int
-
-    /// Written at once; a record that is larger is written alone.
-    private static let bytesMax = 1 << 20
-    /// To copy less than this costs little beside a piece more for the kernel.
-    private static let pieceBytesMin = 16 << 10
-
-    /// - Parameters:
-    ///   - offset: in the file.
-    ///   - spare: an array whose memory is used again.
-    init(offset: Int, spare: [UInt8]) {
-        self.offset = offset
-        buffer = spare
-        empty()
+        let padding = header.bytesOnDisk - LogFormat.recordHeaderBytes - Int(header.storedBytes)
+        try append(Self.zeros, upTo: padding)
+        segment.note(header, end: start + header.bytesOnDisk)
     }
 
-    /// Where in the file the next byte comes to stand.
-    var end: Int { offset + piecesBytes + buffer.count }
+    /// Records begin at multiples of eight.
+    private static let zeros = [UInt8](repeating: 0, count: 7)
 
-    var isFull: Bool { piecesBytes + buffer.count >= Self.bytesMax }
-
-    mutating func append(_ bytes: [UInt8]) {
-        guard bytes.count >= Self.pieceBytesMin else {
-            buffer += bytes
-            return
+    private func append(_ bytes: [UInt8], upTo count: Int = .max) throws(SystemError) {
+        var rest = bytes.rawSpan.extracting(first: min(count, bytes.count))
+        while rest.byteCount > 0 {
+            if buffer.isFull { try flush() }
+            rest = rest.extracting(droppingFirst: buffer.append(rest))
         }
-        pieces.append(buffer)
-        pieces.append(bytes)
-        piecesBytes += buffer.count + bytes.count
-        buffer = []
-    }
-
-    mutating func pad(to end: Int) {
-        precondition(end >= self.end, "BUG: a record has another length")
-        buffer.append(contentsOf: repeatElement(0, count: end - self.end))
-    }
-
-    mutating func write(to file: any LogFile) throws(SystemError) {
-        if pieces.isEmpty {
-            try file.write(buffer.rawSpan, at: offset)
-        } else {
-            try file.write(pieces + [buffer], at: offset)
-        }
-        offset = end
-        empty()
-    }
-
-    private mutating func empty() {
-        pieces = []
-        piecesBytes = 0
-        buffer.removeAll(keepingCapacity: buffer.capacity <= 4 * Self.bytesMax)
     }
 }

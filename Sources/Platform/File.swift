@@ -1,4 +1,5 @@
 internal import Bytes
+internal import CShims
 internal import Glibc
 
 /// Files: the few calls that this project needs, with owned descriptors and typed errors.
@@ -93,59 +94,6 @@ extension FileDescriptor {
         }
     }
 
-    /// Writes all pieces from `offset` on, one behind the other, going on after short writes. They
-    /// are not copied, and one call takes them all.
-    ///
-    /// - Parameter pieces: at most ``piecesMax``.
-    public borrowing func writeAll(_ pieces: [[UInt8]], at offset: Int) throws(SystemError) {
-        precondition(pieces.count <= Self.piecesMax, "BUG: too many pieces for one call")
-        let raw = rawValue
-        var vectors = unsafe [iovec]()
-        unsafe vectors.reserveCapacity(pieces.count)
-        try unsafe Self.withVectors(pieces[...], &vectors) { vectors throws(SystemError) in
-            var first = 0
-            var offset = offset
-            while unsafe first < vectors.count {
-                // SAFETY: the vectors from `first` on are within pieces that outlive the call.
-                var count = try unsafe vectors.withUnsafeBufferPointer {
-                    vectors throws(SystemError) in
-                    try systemCall("pwritev") {
-                        unsafe pwritev(
-                            raw, vectors.baseAddress! + first, CInt(vectors.count - first), offset)
-                    }
-                }
-                offset += count
-                while unsafe first < vectors.count, unsafe count >= vectors[first].iov_len {
-                    unsafe count -= vectors[first].iov_len
-                    first += 1
-                }
-                guard count > 0 else { continue }
-                unsafe vectors[first].iov_base += count
-                unsafe vectors[first].iov_len -= count
-            }
-        }
-    }
-
-    /// Below the kernel's limit of 1,024, and so few that a stack has room for as many frames.
-    public static let piecesMax = 256
-
-    /// Lends all pieces at once, by calling itself for the rest: each only while a closure runs.
-    private static func withVectors(
-        _ pieces: ArraySlice<[UInt8]>, _ vectors: inout [iovec],
-        _ body: (inout [iovec]) throws(SystemError) -> Void
-    ) throws(SystemError) {
-        guard let piece = pieces.first else { return try unsafe body(&vectors) }
-        // SAFETY: the vector is used by `body` alone, which runs before the bytes are given back;
-        // pwritev only reads through it.
-        try unsafe piece.rawSpan.withUnsafeBytes { bytes throws(SystemError) in
-            if let start = bytes.baseAddress, bytes.count > 0 {
-                unsafe vectors.append(
-                    iovec(iov_base: UnsafeMutableRawPointer(mutating: start), iov_len: bytes.count))
-            }
-            try unsafe withVectors(pieces.dropFirst(), &vectors, body)
-        }
-    }
-
     /// Writes all of `bytes`, going on after short writes.
     public borrowing func writeAll(_ bytes: RawSpan) throws(SystemError) {
         let raw = rawValue
@@ -172,10 +120,15 @@ extension FileDescriptor {
         try systemCall("fdatasync") { fdatasync(raw) }
     }
 
-    /// Has the page cache forget a range of bytes. What is not on the disk yet stays, and so do
-    /// pages that the range covers in part. Advice, so that nothing can fail.
-    public borrowing func releasePages(_ range: Range<Int>) {
-        _ = posix_fadvise(rawValue, range.lowerBound, range.count, POSIX_FADV_DONTNEED)
+    /// Whether writes go to the disk without a copy in the page cache (`O_DIRECT`); then they must
+    /// be whole blocks, from memory that begins at a block. Fails where the file system cannot do
+    /// that.
+    public borrowing func setBypassingPageCache(_ isBypassing: Bool) throws(SystemError) {
+        let raw = rawValue
+        let flags = try systemCall("fcntl") { fcntl(raw, F_GETFL) }
+        let direct = sluice_direct_flag()
+        let wanted = isBypassing ? flags | direct : flags & ~direct
+        try systemCall("fcntl") { fcntl(raw, F_SETFL, wanted) }
     }
 
     public borrowing func truncate(to bytes: Int) throws(SystemError) {

@@ -26,6 +26,7 @@ public struct SystemError: Error, Hashable, Sendable {
     public var isNotFound: Bool { errno == ENOENT }
     /// The disk cannot read or write a place.
     public var isBadMedium: Bool { errno == EIO }
+    public var isInvalidArgument: Bool { errno == EINVAL }
     /// The file system has no room, or the user may take no more of it.
     public var isDiskFull: Bool { errno == ENOSPC || errno == EDQUOT }
 }

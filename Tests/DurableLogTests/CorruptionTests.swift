@@ -107,6 +107,18 @@ import Testing
         }
     }
 
+    @Test func `What fills up the last block is no torn end`() throws {
+        #expect(original.unsealed.count % BlockBuffer.blockBytes == 0)
+        #expect(original.unsealed.count > original.ends.last!)
+        #expect(try original.read(original.unsealed).torn == 0)
+        // Sealed, and the machine stopped before the file was cut behind the seal.
+        let filling = [UInt8](repeating: 0, count: 100)
+        #expect(try original.read(original.sealed + filling).torn == 0)
+        var torn = original.unsealed
+        torn[torn.count - 1] = 1
+        #expect(try original.read(torn).torn == 1)
+    }
+
     // MARK: Forged records
 
     @Test(arguments: [0, 8, 48, 200])

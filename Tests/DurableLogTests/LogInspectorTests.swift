@@ -11,7 +11,9 @@ import Testing
         let scratch = try Scratch()
         var file = isSealed ? second.sealed : second.unsealed
         file[second.bytes(3).lowerBound + 50] ^= 1
-        file += [UInt8](repeating: 0xAA, count: isSealed ? 0 : 100)
+        if !isSealed {
+            file = Array(file[..<second.ends.last!]) + [UInt8](repeating: 0xAA, count: 100)
+        }
         try first.write(
             first.sealed, cursors: first.cursors, files: [second.name: file], to: scratch)
 

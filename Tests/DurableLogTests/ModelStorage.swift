@@ -1,6 +1,7 @@
 import Bytes
 import Platform
 import Synchronization
+import Testing
 
 @testable import DurableLog
 
@@ -166,6 +167,7 @@ extension ModelDisk.State {
 final class ModelFile: LogFile {
     private let reference: NodeReference
     private let storage: ModelStorage
+    private let writesBlocks = Atomic<Bool>(false)
 
     init(_ reference: NodeReference, _ storage: ModelStorage) {
         self.reference = reference
@@ -194,6 +196,8 @@ final class ModelFile: LogFile {
 
     func write(_ bytes: RawSpan, at offset: Int) throws(SystemError) {
         let new = bytes.array(ByteRange(start: 0, end: bytes.byteCount))
+        let block = writesBlocks.load(ordering: .relaxed) ? BlockBuffer.blockBytes : 1
+        #expect(offset % block == 0 && new.count % block == 0, "a write of less than a block")
         do throws(SystemError) {
             try storage.call("pwrite", .write) { state throws(SystemError) in
                 let growth = max(0, offset + new.count - reference.node.bytes.count)
@@ -216,6 +220,8 @@ final class ModelFile: LogFile {
             throw error
         }
     }
+
+    func bypassPageCache() { writesBlocks.store(true, ordering: .relaxed) }
 
     func truncate(to bytes: Int) throws(SystemError) {
         try storage.call("ftruncate", .change) { _ throws(SystemError) in

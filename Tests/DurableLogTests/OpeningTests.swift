@@ -59,29 +59,51 @@ import Testing
 }
 
 @Suite struct PageCacheTests {
-    @Test(arguments: [true, false])
-    func `Full segments leave the page cache unless a cursor is behind`(keepsUp: Bool) throws {
+    @Test(arguments: LogSettings.Durability.allCases)
+    func `Only what is synced at once bypasses the page cache`(
+        durability: LogSettings.Durability
+    ) throws {
         let scratch = try Scratch()
         let storage = CountingStorage()
         var settings = LogSettings()
+        settings.durability = durability
         settings.diskReserveBytes = 0
         settings.segmentBytes = 4096
-        settings.cacheBytesMax = 1000
         let log = try DurableLog(
             "small", directory: scratch.path + "/log", settings: settings, epoch: .random(),
             storage: storage)
-        let cursor = log.openCursor("a") { _, _ in }
         for number in 0..<40 {
             let next = record(number, bytes: 500, items: 1)
             #expect(log.reserve(bytes: next.bytesOnDisk) == nil)
             log.append(next) { _ in }
             log.commitGathered()
-            guard keepsUp else { continue }
-            for placed in try cursor.read(bytesMax: .max) {
-                cursor.settle(placed.position, as: CursorTotals(exported: 1))
-            }
         }
-        #expect((storage.releases.load(ordering: .relaxed) > 0) == keepsUp)
+        let segments = log.state.withLock { $0.segments.count }
+        #expect(
+            storage.bypasses.load(ordering: .relaxed) == (durability == .fsync ? segments : 0))
+        log.close()
+    }
+
+    @Test func `A record that is larger than the buffer is read as it was written`() throws {
+        let scratch = try Scratch()
+        var settings = LogSettings()
+        settings.diskReserveBytes = 0
+        settings.cacheBytesMax = 0
+        let log = try DurableLog(
+            "large", directory: scratch.path + "/log", settings: settings, epoch: .random())
+        let cursor = log.openCursor("a") { _, _ in }
+        let sizes = [100, 5 << 20, 3000, 2 << 20, (2 << 20) - LogFormat.recordHeaderBytes, 1]
+        for (number, bytes) in sizes.enumerated() {
+            let next = record(number, bytes: bytes, items: 1)
+            #expect(log.reserve(bytes: next.bytesOnDisk) == nil)
+            log.append(next) { isKept in #expect(isKept) }
+            if number != 1 { log.commitGathered() }
+        }
+        var read: [LogRecord] = []
+        while case let found = try cursor.read(bytesMax: 1), !found.isEmpty {
+            read += found.map(\.record)
+        }
+        #expect(read == sizes.enumerated().map { record($0, bytes: $1, items: 1) })
         log.close()
     }
 }
@@ -90,8 +112,8 @@ import Testing
 private final class CountingStorage: LogStorage {
     private let disk = DiskStorage()
     let bytesRead = Atomic<Int>(0)
-    /// How often the page cache was told to forget something.
-    let releases = Atomic<Int>(0)
+    /// Files that bypass the page cache.
+    let bypasses = Atomic<Int>(0)
 
     private final class CountingFile: LogFile {
         let file: any LogFile
@@ -119,8 +141,9 @@ private final class CountingStorage: LogStorage {
         func truncate(to bytes: Int) throws(SystemError) { try file.truncate(to: bytes) }
         func synchronize() throws(SystemError) { try file.synchronize() }
 
-        func releasePages(_ range: Range<Int>) {
-            storage.releases.add(1, ordering: .relaxed)
+        func bypassPageCache() {
+            storage.bypasses.add(1, ordering: .relaxed)
+            file.bypassPageCache()
         }
     }
 

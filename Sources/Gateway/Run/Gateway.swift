@@ -338,7 +338,8 @@ public final class Gateway: Sendable {
         let queues =
             isInMemory
             ? plan.exporters.reduce(0) { $0 + ($1.delivery.inMemory().queueBytesMax ?? 0) }
-            : (plan.pipelines.count + 1) * plan.log.log.cacheBytesMax
+            : (plan.pipelines.count + 1)
+                * (plan.log.log.cacheBytesMax + plan.log.log.bufferBytesMax)
                 + plan.pipelines.reduce(0) { $0 + $1.exporters.count }
                 * ExportQueue.windowBytesMax
         log.info(
