@@ -37,8 +37,9 @@ public final class Cancellation: Sendable {
                 try systemCall("poll") { unsafe poll(requests.baseAddress, 2, timeout) }
             }
             if requests[0].revents != 0 { return .cancelled }
-            if count > 0 { return .ready }
+            // First: a peer that always has another byte would be waited for without end.
             if deadline <= now { return .timedOut }
+            if count > 0 { return .ready }
         }
     }
 }
