@@ -45,13 +45,13 @@ public struct DiskStorage: LogStorage {
 }
 
 private final class DiskFile: LogFile {
-    private let descriptor: FileDescriptor
     private struct Reading {
         var bypassesPageCache = false
         /// What is read goes through it then; made with the first of it.
         var blocks: BlockBuffer?
     }
 
+    private let descriptor: FileDescriptor
     private let reading = Mutex(Reading())
 
     /// Read at once, at most: a disk that is waited for at each read gives the less the smaller

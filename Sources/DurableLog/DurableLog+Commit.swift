@@ -132,7 +132,7 @@ extension DurableLog {
                 epoch: epoch, number: committer.lastNumber, firstPosition: first,
                 previousEnd: end,
                 createdAt: clock.unixNanoseconds, boot: .now, itemsBefore: items, name: name),
-            in: directory, storage, bypassesPageCache: settings.durability == .fsync,
+            in: directory, storage, bypassesPageCache: settings.bypassesPageCache,
             buffer: committer.buffer)
         guard settings.durability == .fsync else { return writer }
         do throws(SystemError) {

@@ -35,8 +35,7 @@ extension DurableLog {
     }
 
     func reader(of segment: Segment) throws(SystemError) -> sending SegmentReader {
-        try SegmentReader(
-            segment, in: storage, bypassesPageCache: settings.durability == .fsync)
+        try SegmentReader(segment, in: storage, bypassesPageCache: settings.bypassesPageCache)
     }
 
     /// Whether nothing more will be written to a segment.

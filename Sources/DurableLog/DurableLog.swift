@@ -91,7 +91,7 @@ public final class DurableLog: Sendable {
         if settings.durability != .memory {
             let recovery = try Recovery(
                 directory, in: storage, repairs: true,
-                bypassesPageCache: settings.durability == .fsync)
+                bypassesPageCache: settings.bypassesPageCache)
             let cursors = try Self.readCursors(directory, storage, onEvent)
             recovery.events.forEach(onEvent)
             counters.damagedBytes.add(recovery.damagedBytes, ordering: .relaxed)

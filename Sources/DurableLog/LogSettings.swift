@@ -29,10 +29,14 @@ public struct LogSettings: Sendable, Equatable {
 
     public init() {}
 
+    /// Whether segments are written and read past the page cache, which has nothing for what is
+    /// synced at once.
+    public var bypassesPageCache: Bool { durability == .fsync }
+
     /// What of a commit is in memory a second time, on its way to the disk. That is waited for at
     /// each write, so that a commit should be one; the page cache is not, and copies faster what is
     /// still in the processor's.
-    public var bufferBytesMax: Int { durability == .fsync ? 2 << 20 : 64 << 10 }
+    public var bufferBytesMax: Int { bypassesPageCache ? 2 << 20 : 64 << 10 }
 }
 
 /// Why the log takes no more now.

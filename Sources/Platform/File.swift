@@ -120,9 +120,9 @@ extension FileDescriptor {
         try systemCall("fdatasync") { fdatasync(raw) }
     }
 
-    /// Whether writes go to the disk without a copy in the page cache (`O_DIRECT`); then they must
-    /// be whole blocks, from memory that begins at a block. Fails where the file system cannot do
-    /// that.
+    /// Whether reads and writes go from the disk and to it without a copy in the page cache
+    /// (`O_DIRECT`); then they must be whole blocks, in memory that begins at a block. Fails where
+    /// the file system cannot do that.
     public borrowing func setBypassingPageCache(_ isBypassing: Bool) throws(SystemError) {
         let raw = rawValue
         let flags = try systemCall("fcntl") { fcntl(raw, F_GETFL) }

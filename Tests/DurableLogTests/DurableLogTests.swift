@@ -10,11 +10,12 @@ import Testing
 final class Scratch {
     let path: String
 
-    init() throws {
-        // In memory where there is such a place: some tests sync thousands of files.
+    /// - Parameter onDisk: otherwise in memory where there is such a place: some tests sync
+    ///   thousands of files.
+    init(onDisk: Bool = false) throws {
         let memory = "/dev/shm/"
-        let above =
-            FileManager.default.isWritableFile(atPath: memory) ? memory : NSTemporaryDirectory()
+        let isInMemory = !onDisk && FileManager.default.isWritableFile(atPath: memory)
+        let above = isInMemory ? memory : NSTemporaryDirectory() + "/"
         path = above + "durable-log-\(UUID().uuidString)"
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     }

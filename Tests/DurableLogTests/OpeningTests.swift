@@ -84,8 +84,11 @@ import Testing
         log.close()
     }
 
-    @Test func `A record that is larger than the buffer is read as it was written`() throws {
-        let scratch = try Scratch()
+    @Test(arguments: [false, true])
+    func `A record that is larger than the buffer is read as it was written`(
+        onDisk: Bool
+    ) throws {
+        let scratch = try Scratch(onDisk: onDisk)
         var settings = LogSettings()
         settings.diskReserveBytes = 0
         settings.cacheBytesMax = 0
@@ -105,6 +108,17 @@ import Testing
         }
         #expect(read == sizes.enumerated().map { record($0, bytes: $1, items: 1) })
         log.close()
+    }
+
+    @Test func `What a file cannot take past the page cache goes through it`() throws {
+        let scratch = try Scratch(onDisk: true)
+        let file = try DiskStorage().create(scratch.path + "/file")
+        file.bypassPageCache()
+        // Neither whole blocks nor at one.
+        try file.write([1, 2, 3].rawSpan, at: 5)
+        var read: [UInt8] = []
+        #expect(try file.read(at: 4, upTo: 10, appendingTo: &read) == 4)
+        #expect(read == [0, 1, 2, 3])
     }
 }
 

@@ -254,3 +254,22 @@ import Testing
         }
     }
 }
+
+@Suite struct CancellationTests {
+    @Test func `A wait ends at its deadline although the descriptor is ready`() throws {
+        try withScratch { directory in
+            // A file always is.
+            let file = try FileDescriptor(
+                opening: "\(directory)/file", .readWrite, creating: .always)
+            let cancellation = try Cancellation()
+            func outcome(until deadline: Instant) throws -> Cancellation.Outcome {
+                try cancellation.wait(for: CInt(POLLIN), on: file.rawValue, until: deadline)
+            }
+            #expect(try outcome(until: .now + .seconds(60)) == .ready)
+            #expect(try outcome(until: .now) == .timedOut)
+            cancellation.cancel()
+            #expect(try outcome(until: .now + .seconds(60)) == .cancelled)
+            #expect(try outcome(until: .now) == .cancelled)
+        }
+    }
+}
