@@ -20,13 +20,13 @@ struct Exchange: ~Copyable {
     private var sendError: SystemError?
 
     init(
-        over connection: Connection, head: [UInt8], body: [UInt8],
+        over connection: Connection, sending pieces: [[UInt8]],
         _ parser: consuming HTTPResponseParser, until deadline: Instant
     ) {
         self.connection = connection
         self.deadline = deadline
         self.parser = parser
-        unsent = Unsent(head: head, body: body)
+        unsent = Unsent(pieces)
     }
 
     mutating func run() throws(Connection.Failure) -> (
@@ -94,32 +94,37 @@ struct Exchange: ~Copyable {
     }
 }
 
-/// What is left to send of a head and a body, which is never copied.
+/// What is left to send of pieces, which are never copied.
 private struct Unsent: ~Copyable {
-    private let head: [UInt8]
-    private let body: [UInt8]
+    private let pieces: [[UInt8]]
+    /// The first that is not sent whole, and what of it is sent.
+    private var piece = 0
     private var sent = 0
 
-    init(head: [UInt8], body: [UInt8]) {
-        self.head = head
-        self.body = body
+    init(_ pieces: [[UInt8]]) {
+        self.pieces = pieces.filter { !$0.isEmpty }
     }
 
-    var isEmpty: Bool { sent == head.count + body.count }
+    var isEmpty: Bool { piece == pieces.count }
 
     /// Sends what the kernel takes now.
     mutating func send(to socket: borrowing Socket) throws(SystemError) {
-        // References of this call's own, for spans that outlive changes of `sent`.
-        let (headArray, bodyArray) = (self.head, self.body)
-        let head = headArray.rawSpan
-        let body = bodyArray.rawSpan
         while !isEmpty {
-            let count =
-                sent < head.byteCount
-                ? try socket.send(head.extracting(sent..<head.byteCount), body)
-                : try socket.send(body.extracting((sent - head.byteCount)..<body.byteCount))
-            guard let count else { return }
+            guard let count = try sendNext(to: socket) else { return }
             sent += count
+            while !isEmpty, sent >= pieces[piece].count {
+                sent -= pieces[piece].count
+                piece += 1
+            }
         }
+    }
+
+    /// Two pieces a call, where there are two.
+    private func sendNext(to socket: borrowing Socket) throws(SystemError) -> Int? {
+        let first = pieces[piece]
+        let rest = first.rawSpan.extracting(droppingFirst: sent)
+        guard piece + 1 < pieces.count else { return try socket.send(rest) }
+        let second = pieces[piece + 1]
+        return try socket.send(rest, second.rawSpan, moreFollows: piece + 2 < pieces.count)
     }
 }

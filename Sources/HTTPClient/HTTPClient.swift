@@ -36,20 +36,30 @@ public final class HTTPClient: Sendable {
     public func send(
         _ request: HTTPRequest, deadline: Instant
     ) throws(HTTPClientError) -> HTTPClientResponse {
-        if let problem = RequestHead.problem(in: request) {
+        try send(request.head, body: [request.body], deadline: deadline)
+    }
+
+    /// As ``send(_:deadline:)``, with a body in pieces, which are sent from where they are.
+    public func send(
+        _ head: HTTPRequestHead, body: [[UInt8]], deadline: Instant
+    ) throws(HTTPClientError) -> HTTPClientResponse {
+        if let problem = RequestHead.problem(in: head) {
             throw error(.send, .invalidRequest(problem))
         }
-        let head = RequestHead.serialize(
-            request, authority: origin.authority, keepsAlive: settings.idleConnectionsMax > 0)
+        let start = RequestHead.serialize(
+            head, bodyByteCount: body.reduce(0) { $0 + $1.count }, authority: origin.authority,
+            keepsAlive: settings.idleConnectionsMax > 0)
+        let pieces = [start] + body
         do throws(Connection.Failure) {
             if let connection = pool.take(now: .now) {
                 do throws(Connection.Failure) {
-                    return try exchange(request, head, over: connection, until: deadline)
+                    return try exchange(pieces, head.method, over: connection, until: deadline)
                 } catch {
                     guard error.wasClosedUnanswered else { throw error }
                 }
             }
-            return try exchange(request, head, over: connect(until: deadline), until: deadline)
+            return try exchange(
+                pieces, head.method, over: connect(until: deadline), until: deadline)
         } catch {
             throw self.error(error.phase, error.reason)
         }
@@ -72,14 +82,13 @@ public final class HTTPClient: Sendable {
     }
 
     private func exchange(
-        _ request: HTTPRequest, _ head: [UInt8], over connection: Connection,
+        _ pieces: [[UInt8]], _ method: HTTPMethod, over connection: Connection,
         until deadline: Instant
     ) throws(Connection.Failure) -> HTTPClientResponse {
         let parser = HTTPResponseParser(
-            requestMethod: request.head.method, headBytesMax: settings.headBytesMax,
+            requestMethod: method, headBytesMax: settings.headBytesMax,
             bodyBytesMax: settings.bodyBytesMax)
-        var exchange = Exchange(
-            over: connection, head: head, body: request.body, parser, until: deadline)
+        var exchange = Exchange(over: connection, sending: pieces, parser, until: deadline)
         let (response, isReusable) = try exchange.run()
         if isReusable { pool.put(connection, now: .now) }
         return response

@@ -21,27 +21,26 @@ package enum RequestHead {
         return nil
     }
 
-    static func problem(in request: HTTPRequest) -> String? {
-        let method = request.head.method.rawValue
+    static func problem(in head: HTTPRequestHead) -> String? {
+        let method = head.method.rawValue
         guard !method.isEmpty, method.utf8.allSatisfy(\.isTokenByte) else {
             return "the method is not a token"
         }
-        let target = request.head.target.utf8
+        let target = head.target.utf8
         guard target.first == UInt8(ascii: "/"), target.allSatisfy({ $0 > 0x20 && $0 < 0x7F })
         else { return "the target is not a path in printable ASCII" }
-        return problem(in: request.head.headers)
+        return problem(in: head.headers)
     }
 
-    /// The request must have no ``problem(in:)-(HTTPRequest)``.
+    /// The head must have no ``problem(in:)-(HTTPRequestHead)``.
     package static func serialize(
-        _ request: HTTPRequest, authority: String, keepsAlive: Bool
+        _ head: HTTPRequestHead, bodyByteCount: Int, authority: String, keepsAlive: Bool
     ) -> [UInt8] {
-        let head = request.head
         var text = "\(head.method.rawValue) \(head.target) HTTP/1.1\r\n"
         if !head.headers.contains("Host") { text += "Host: \(authority)\r\n" }
         for field in head.headers.fields { text += "\(field.name): \(field.value)\r\n" }
-        if !request.body.isEmpty || head.method == .post || head.method == .put {
-            text += "Content-Length: \(request.body.count)\r\n"
+        if bodyByteCount > 0 || head.method == .post || head.method == .put {
+            text += "Content-Length: \(bodyByteCount)\r\n"
         }
         if !keepsAlive { text += "Connection: close\r\n" }
         return Array((text + "\r\n").utf8)

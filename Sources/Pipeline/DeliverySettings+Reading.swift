@@ -32,7 +32,7 @@ extension DeliverySettings {
         if let batch = reader.mapping("batch", read: Self.readBatch) { lots = batch }
     }
 
-    /// `batch`: off unless the key is there, as in the Collector.
+    /// `batch`: the Collector's defaults hold only where the key is there.
     private static func readBatch(_ reader: inout MappingReader) -> LotLimits {
         var limits = LotLimits()
         let wait = reader.duration("flush_timeout", default: .milliseconds(200))

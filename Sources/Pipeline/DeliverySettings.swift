@@ -14,7 +14,7 @@ public struct DeliverySettings: Sendable, Equatable {
     public var sizer = Sizer.requests
     /// The queue's bytes have a ceiling of their own, whatever the sizer counts.
     public var queueBytesMax: Int?
-    public var lots = LotLimits.oneBatch
+    public var lots = LotLimits.whatIsThere
     public var retry = RetrySettings()
     /// What the log does with this exporter's oldest data when it is full.
     public var whenFull = WhenFull.refuse

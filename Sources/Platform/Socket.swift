@@ -62,10 +62,13 @@ public struct Socket: ~Copyable, Sendable {
     }
 
     /// Sends two pieces with one call.
+    ///
+    /// - Parameter moreFollows: the kernel need not send what doesn't fill a segment yet.
     public borrowing func send(
-        _ first: RawSpan, _ second: RawSpan
+        _ first: RawSpan, _ second: RawSpan, moreFollows: Bool = false
     ) throws(SystemError) -> Int? {
         let raw = rawDescriptor
+        let flags = CInt(MSG_NOSIGNAL) | (moreFollows ? CInt(MSG_MORE) : 0)
         // SAFETY: both spans and the vectors are valid during the call, which only reads them.
         return try unsafe first.withUnsafeBytes { first throws(SystemError) in
             try unsafe second.withUnsafeBytes { second throws(SystemError) in
@@ -84,7 +87,7 @@ public struct Socket: ~Copyable, Sendable {
                         to: iovec.self)
                     unsafe message.msg_iovlen = 2
                     return try nonblockingCall("sendmsg") {
-                        unsafe sendmsg(raw, &message, CInt(MSG_NOSIGNAL))
+                        unsafe sendmsg(raw, &message, flags)
                     }
                 }
             }

@@ -71,6 +71,34 @@ private func reason(_ body: () throws -> Void) -> HTTPClientError.Reason? {
         }
     }
 
+    @Test func `A body in pieces arrives as one`() throws {
+        // Some that are empty, and more than the kernel takes at once.
+        let pieces = [0, 1, 0, 70_000, 3_000_000, 5, 0].enumerated().map { number, count in
+            (0..<count).map { UInt8(truncatingIfNeeded: $0 &* 7 >> 3 &+ number) }
+        }
+        let body = Array(pieces.joined())
+        let seen = Monitor<[UInt8]>([])
+        try withServer { peer in
+            // Not through readRequest, which looks at all it has again and again.
+            var bytes: [UInt8] = []
+            while bytes.count < body.count { try peer.receive(into: &bytes) }
+            seen.withLock { $0 = Array(bytes.suffix(body.count)) }
+            try peer.send(ok)
+            for _ in 0..<2 {
+                let (_, body) = try peer.readRequest()
+                seen.withLock { $0 += body }
+                try peer.send(ok)
+            }
+        } test: { client, server in
+            for body in [pieces, [[]], [Array("da".utf8), Array("ta".utf8)]] {
+                let response = try client.send(post().head, body: body, deadline: soon)
+                #expect(response.status == .ok)
+            }
+            #expect(server.connectionCount == 1)
+            #expect(seen.withLock { $0 == body + Array("data".utf8) })
+        }
+    }
+
     @Test func `A large body arrives whole`() throws {
         let body = (0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 &* 7 >> 3) }
         let isEqual = Monitor(false)

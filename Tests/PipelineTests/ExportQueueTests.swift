@@ -123,6 +123,25 @@ final class QueueBench: Sendable {
         #expect(try #require(bench.queue.nextLot(LotLimits(batchesMax: 1))).batches.count == 1)
     }
 
+    @Test(arguments: [
+        // Items and bytes of each batch, how many there are, and how many each lot takes of them.
+        (items: 1, bytes: 10, count: 1, lots: [1]),
+        (items: 100, bytes: 1 << 10, count: 5, lots: [5]),
+        (items: 1, bytes: 200 << 10, count: 5, lots: [2, 2, 1]),
+        (items: 4096, bytes: 1 << 10, count: 3, lots: [2, 1]),
+        (items: 1, bytes: 2 << 20, count: 2, lots: [1, 1]),
+    ])
+    func `A lot is what is there, up to what any destination takes`(
+        items: Int, bytes: Int, count: Int, lots: [Int]
+    ) throws {
+        let bench = QueueBench()
+        for _ in 0..<count { #expect(bench.put(batch(items: items, bytes: bytes))) }
+        for expected in lots {
+            let lot = try #require(bench.queue.nextLot(DeliverySettings().lots))
+            #expect(lot.batches.count == expected)
+        }
+    }
+
     @Test func `A lot that is too small waits, and goes when it has waited long enough`() throws {
         let bench = QueueBench(capacity: 10, sizer: .requests, bytesMax: .max)
         let start = Instant.now

@@ -8,6 +8,7 @@ import random
 import resource
 import socket
 import subprocess
+import threading
 import time
 import zlib
 from signal import SIGTERM
@@ -555,6 +556,33 @@ def test_a_destination_that_answers_400_costs_that_request_alone(processes):
         lambda: gateway.metric("sluice_exporter_set_aside_items", reason="rejected") == 1,
         what="the item is counted")
     assert len(gateway.log("items set aside in dead-letter/", cause="rejected")) == 1
+
+
+@pytest.mark.parametrize("settings, counts", [
+    ({}, [1, 5]),
+    ({"batch": {"min_size": 0, "max_size": 1}}, [1, 1, 1, 1, 1, 1]),
+], ids=["joined", "each alone"])
+def test_what_waited_for_a_slow_destination_goes_together(processes, settings, counts):
+    came, go = threading.Event(), threading.Event()
+
+    def answer(_):
+        came.set()
+        return OK if go.wait(20) else HANG
+
+    sink = processes.sink(answer)
+    gateway = processes.sluice(configuration({"otlp_http": {
+        "endpoint": sink.url, "sending_queue": {"num_consumers": 1, **settings}}}))
+    names = [f"span {number}" for number in range(6)]
+    for name in names:
+        client.export(gateway, "traces", otlp.spans(name=name))
+        assert came.wait(10)
+    go.set()
+    sink.wait(lambda sink: len(sink.items_of("traces")) == 6, what="all of it")
+    messages = [request.message() for request in sink.taken]
+    assert [len(message.resource_spans) for message in messages] == counts
+    assert [
+        resource.scope_spans[0].spans[0].name for message in messages
+        for resource in message.resource_spans] == names
 
 
 def test_a_destination_that_takes_a_part_is_believed(processes):

@@ -21,10 +21,23 @@ final class CompressorPool: Sendable {
         self.level = level
     }
 
-    func compress(_ body: [UInt8]) -> [UInt8] {
+    /// Makes one piece of several, unless there is nothing to compress.
+    func compress(_ body: [[UInt8]]) -> [[UInt8]] {
         guard encoding != .identity else { return body }
+        let whole = body.joinedBytes()
         let box = idle.withLock { $0.popLast() } ?? Box(Compressor(encoding, level: level))
         defer { idle.withLock { $0.append(box) } }
-        return box.compressor.compress(body.rawSpan)
+        return [box.compressor.compress(whole.rawSpan)]
+    }
+}
+
+extension [[UInt8]] {
+    /// All pieces as one array; the only piece is not copied.
+    func joinedBytes() -> [UInt8] {
+        guard count != 1 else { return self[0] }
+        var bytes: [UInt8] = []
+        bytes.reserveCapacity(reduce(0) { $0 + $1.count })
+        for piece in self { bytes += piece }
+        return bytes
     }
 }

@@ -37,19 +37,20 @@ final class HTTPSender: Sendable {
         self.headers = headers
     }
 
-    /// - Parameter trace: what the request continues, so that it can be followed across gateways.
+    /// - Parameters:
+    ///   - body: in pieces; they are copied only where they are compressed together.
+    ///   - trace: what the request continues, so that it can be followed across gateways.
     func post(
-        _ body: [UInt8], continuing trace: TraceContext?
+        _ body: [[UInt8]], continuing trace: TraceContext?
     ) throws(HTTPClientError) -> HTTPClientResponse {
         var headers = headers
         if let trace {
             headers["traceparent"] = trace.traceparent
             if !trace.traceState.isEmpty { headers["tracestate"] = trace.traceState }
         }
-        let request = HTTPRequest(
-            head: HTTPRequestHead(method: .post, target: url.target, headers: headers),
-            body: compressors.compress(body))
-        return try client.send(request, deadline: .now + timeout)
+        return try client.send(
+            HTTPRequestHead(method: .post, target: url.target, headers: headers),
+            body: compressors.compress(body), deadline: .now + timeout)
     }
 
     /// Ends calls that wait, and those to come.

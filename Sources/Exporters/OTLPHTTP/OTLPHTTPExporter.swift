@@ -44,7 +44,7 @@ final class OTLPHTTPExporter: Exporter {
         }
         // A request continues one trace: that of the first batch which came with one.
         let trace = lot.batches.lazy.compactMap(\.trace).first
-        let body: [UInt8]
+        let body: [[UInt8]]
         do throws(WireError) {
             body = try self.body(of: lot, first.signal)
         } catch {
@@ -62,16 +62,12 @@ final class OTLPHTTPExporter: Exporter {
 
     /// Requests of one signal are concatenated: protobuf merges repeated fields, so that the bytes
     /// of several requests are those of one with all their resources. Nothing is decoded.
-    private func body(of lot: Lot, _ signal: Signal) throws(WireError) -> [UInt8] {
-        var merged = lot.batches[0].payload
-        if lot.batches.count > 1 {
-            merged.reserveCapacity(lot.byteCount)
-            for batch in lot.batches.dropFirst() { merged += batch.payload }
-        }
-        guard encoding == .json else { return merged }
+    private func body(of lot: Lot, _ signal: Signal) throws(WireError) -> [[UInt8]] {
+        let pieces = lot.batches.map(\.payload)
+        guard encoding == .json else { return pieces }
         var json: [UInt8] = []
-        try OTLPJSON.write(merged.rawSpan, as: signal, into: &json)
-        return json
+        try OTLPJSON.write(pieces.joinedBytes().rawSpan, as: signal, into: &json)
+        return [json]
     }
 
     private func outcome(

@@ -35,7 +35,7 @@ final class ZipkinExporter: Exporter {
         let rejectedSpanCount = text.rejectedSpanCount
         let trace = lot.batches.lazy.compactMap(\.trace).first
         do throws(HTTPClientError) {
-            let response = try sender.post(text.finish(), continuing: trace)
+            let response = try sender.post([text.finish()], continuing: trace)
             return outcome(response, rejectedSpanCount)
         } catch {
             return ExportOutcome(error)

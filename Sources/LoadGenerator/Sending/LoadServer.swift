@@ -28,7 +28,7 @@ final class LoadServer {
     /// The bytes before the body of a request.
     func requestHead(for body: [UInt8]) -> [UInt8] {
         RequestHead.serialize(
-            HTTPRequest(head: head, body: body), authority: origin.authority, keepsAlive: true)
+            head, bodyByteCount: body.count, authority: origin.authority, keepsAlive: true)
     }
 
     /// Where to connect, in the order to try.

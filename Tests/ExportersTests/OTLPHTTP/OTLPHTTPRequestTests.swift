@@ -50,15 +50,17 @@ import Testing
             OTLPHTTPExporterFactory.self, "endpoint: \(server.url)\ncompression: \(name)")
         let request = try oneSpan(String(repeating: "a long name ", count: 1000))
         for _ in 0..<3 { #expect(exporter.export(try lot(.traces, request)) == .accepted()) }
+        #expect(exporter.export(try lot(.traces, request, try oneSpan("b"))) == .accepted())
+        let expected = Array(repeating: request, count: 3) + [request + (try oneSpan("b"))]
         var decompressor = Decompressor()
-        for sent in server.requests {
+        for (sent, request) in zip(server.requests, expected) {
             #expect(sent.headers["content-encoding"] == name)
             #expect(sent.body.count < request.count / 10)
             let encoding = try #require(ContentEncoding(name))
             let body = try decompressor.decompress(sent.body.rawSpan, encoding, limit: 1 << 20)
             #expect(body == request)
         }
-        #expect(server.requests.count == 3)
+        #expect(server.requests.count == 4)
     }
 
     @Test func `Bodies are gzip unless the settings say otherwise`() throws {
