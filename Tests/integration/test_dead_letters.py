@@ -93,7 +93,7 @@ def test_an_exporter_waits_when_the_letters_have_reached_their_limit(processes):
     wait_until(
         lambda: gateway.ready()[1]["exporters"]["otlp_http"]["queue"]["items"] == 0,
         what="an empty queue")
-    assert len(sink.taken) + len(letters(gateway)) + count == 30
+    assert len(sink.items("traces")) + len(letters(gateway)) + count == 30
     gateway.stop(expect=0)
 
 
