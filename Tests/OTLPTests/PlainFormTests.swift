@@ -131,4 +131,82 @@ import Testing
             #expect(Self.result(Array(fields[..<count])) == .error)
         }
     }
+
+    /// What a span view says of a span, in the words of its payload.
+    private static func description(_ fields: [UInt8]) throws -> String {
+        let payload = request(fields)
+        let bytes = payload.rawSpan
+        let span = SpanView(try TelemetryIndex(payload).items[0].body, in: bytes)
+        return """
+            \(span.traceID) \(span.spanID) \(span.parentSpanID) \(bytes.string(span.traceState)) \
+            \(bytes.string(span.name)) \(span.kind) \(span.startTime) \(span.endTime) \
+            \(span.attributeCount) \(span.statusCode)
+            """
+    }
+
+    /// The fields that a span begins with, each as encoders write it and as they may write it.
+    private static let beginning: [(plain: [UInt8], other: [UInt8])] = [
+        ([0x1A, 3, 0x61, 0x3D, 0x62], [0x1A, 0x83, 0, 0x61, 0x3D, 0x62]),
+        (
+            [0x22, 8, 1, 2, 3, 4, 5, 6, 7, 8], [0x22, 0x88, 0, 1, 2, 3, 4, 5, 6, 7, 8]
+        ),
+        ([0x2A, 2, 0x62, 0x63], [0x2A, 0x82, 0, 0x62, 0x63]),
+        ([0x30, 3], [0x30, 0x83, 0]),
+        ([0x39, 1, 0, 0, 0, 0, 0, 0, 0], [0xB9, 0, 1, 0, 0, 0, 0, 0, 0, 0]),
+        ([0x41, 2, 0, 0, 0, 0, 0, 0, 0], [0xC1, 0, 2, 0, 0, 0, 0, 0, 0, 0]),
+        ([0x4A, 0, 0x4A, 0], [0x4A, 0x80, 0, 0x4A, 0x80, 0]),
+        ([0x7A, 2, 0x18, 2], [0x7A, 0x82, 0, 0x18, 2]),
+    ]
+
+    @Test func `A span in the plain form is what it is in any other`() throws {
+        // Each field in either form, or not there.
+        for choice in 0..<6561 {
+            var rest = choice
+            var plain: [UInt8] = []
+            var mixed: [UInt8] = []
+            for field in Self.beginning {
+                let form = rest % 3
+                rest /= 3
+                if form > 0 { plain += field.plain }
+                if form > 0 { mixed += form == 1 ? field.plain : field.other }
+            }
+            let (left, right) = (try Self.description(plain), try Self.description(mixed))
+            guard left == right else {
+                Issue.record("choice \(choice): \(left) is not \(right)")
+                return
+            }
+        }
+    }
+
+    @Test func `Of a span's fields that stand twice the last ones count`() throws {
+        let fields = Self.beginning.flatMap(\.plain)
+        let later: [UInt8] = [0x2A, 1, 0x7A, 0x30, 5, 0x39, 9, 0, 0, 0, 0, 0, 0, 0, 0x22, 0]
+        let twice = try Self.description(fields + later)
+        #expect(twice.contains(" z 5 9 2 2 2"))
+        // One that has no id's length is none.
+        #expect(twice.contains(" 0102030405060708 "))
+    }
+
+    @Test(arguments: values.indices)
+    func `A value in the plain form is what it is in any other`(number: Int) {
+        let value = Self.values[number]
+        // The same value behind a field that is unknown, which the plain form does not have.
+        func read(_ message: [UInt8]) -> String? {
+            let payload = Self.request(Self.attribute([0x6B], message, isPlain: true))
+            guard let index = try? TelemetryIndex(payload) else { return nil }
+            let bytes = payload.rawSpan
+            var reader = SpanView(index.items[0].body, in: bytes).attributes
+            guard let parts = reader.nextParts(in: bytes) else { return "none" }
+            let next = reader.nextParts(in: bytes)
+            #expect(next == nil)
+            return switch AnyValue(parts.valueMessage, in: bytes) {
+            case .string(let text): "string \(Array(bytes.array(text)))"
+            case .bytes(let range): "bytes \(bytes.array(range))"
+            case .array(let range): "array \(bytes.array(range))"
+            case .map(let range): "map \(bytes.array(range))"
+            case let scalar: "\(scalar)"
+            }
+        }
+        #expect(read(value) == read([0xA0, 6, 0] + value))
+    }
 }

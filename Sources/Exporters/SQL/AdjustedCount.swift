@@ -18,10 +18,10 @@ enum AdjustedCount {
     /// Notes the threshold among attributes: the first that is text.
     @inline(__always)
     static func note(
-        _ key: ByteRange, _ value: AnyValue, _ bytes: RawSpan, in found: inout ByteRange
+        _ key: ByteRange, _ valueMessage: ByteRange, _ bytes: RawSpan, in found: inout ByteRange
     ) {
         if found.isEmpty, bytes.equals("sampling.threshold", in: key),
-            case .string(let text) = value
+            case .string(let text) = AnyValue(valueMessage, in: bytes)
         {
             found = text
         }

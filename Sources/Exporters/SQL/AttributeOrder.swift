@@ -15,7 +15,7 @@ struct AttributeOrder {
     /// Two lists beside each other: of attributes as they came, and of their ranks, sorted.
     private struct Slot {
         var key = ByteRange.none
-        var value = AnyValue.empty
+        var valueMessage = ByteRange.none
         /// So that one comparison of integers nearly always tells two keys apart:
         ///
         ///     63…56  bytes of the key, 255 for more
@@ -32,9 +32,9 @@ struct AttributeOrder {
     mutating func gather(_ attributes: inout AttributeReader, _ bytes: RawSpan) -> Bool {
         var slots = self.slots.mutableSpan
         var count = 0
-        while count < Self.countMax, let (key, value) = attributes.nextValue(in: bytes) {
+        while count < Self.countMax, let (key, valueMessage) = attributes.nextParts(in: bytes) {
             slots[count].key = key
-            slots[count].value = value
+            slots[count].valueMessage = valueMessage
             let rank = Self.rank(key, bytes) | UInt64(truncatingIfNeeded: count)
             var position = count
             while position > 0 {
@@ -55,9 +55,9 @@ struct AttributeOrder {
     }
 
     @inline(__always)
-    subscript(position: Int) -> (key: ByteRange, value: AnyValue) {
+    subscript(position: Int) -> (key: ByteRange, valueMessage: ByteRange) {
         let slot = slots[Int(slots[position].rank & 0xFF)]
-        return (slot.key, slot.value)
+        return (slot.key, slot.valueMessage)
     }
 
     @inline(__always)

@@ -70,9 +70,14 @@ struct ContentHash {
             offset += 8
         }
         var high: UInt64 = 0
-        while offset < end {
-            high = high << 8 | UInt64(bytes.byte(at: offset))
-            offset += 1
+        if end >= 8, offset < end {
+            // The last bytes, the first of them most significant.
+            high = bytes.bigEndian64(at: end - 8) & (1 << UInt64(8 * (end - offset)) - 1)
+        } else {
+            while offset < end {
+                high = high << 8 | UInt64(bytes.byte(at: offset))
+                offset += 1
+            }
         }
         // The length tells apart what the padding with zeros does not.
         return fold(fold(low ^ secrets.1, high ^ state), UInt64(range.count) ^ secrets.2)

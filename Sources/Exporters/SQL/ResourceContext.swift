@@ -65,16 +65,22 @@ struct ServiceNames {
     var instance: ByteRange = .none
 
     init(_ attributes: consuming AttributeReader, _ bytes: RawSpan) {
-        while let attribute = attributes.next(in: bytes) {
-            guard case .string(let text) = attribute.value(in: bytes) else { continue }
-            if bytes.equals("service.name", in: attribute.key) {
-                name = text
-            } else if bytes.equals("service.namespace", in: attribute.key) {
-                namespace = text
-            } else if bytes.equals("service.instance.id", in: attribute.key) {
-                instance = text
+        while let (key, valueMessage) = attributes.nextParts(in: bytes) {
+            // Nearly all are none of these: their values are not read.
+            if bytes.equals("service.name", in: key) {
+                Self.take(valueMessage, bytes, for: &name)
+            } else if bytes.equals("service.namespace", in: key) {
+                Self.take(valueMessage, bytes, for: &namespace)
+            } else if bytes.equals("service.instance.id", in: key) {
+                Self.take(valueMessage, bytes, for: &instance)
             }
         }
+    }
+
+    private static func take(
+        _ valueMessage: ByteRange, _ bytes: RawSpan, for text: inout ByteRange
+    ) {
+        if case .string(let found) = AnyValue(valueMessage, in: bytes) { text = found }
     }
 }
 

@@ -60,21 +60,21 @@ struct ValueJSON: ~Copyable {
     @inline(__always) @discardableResult
     mutating func attributes(
         _ attributes: consuming AttributeReader, _ bytes: RawSpan,
-        noting note: (ByteRange, AnyValue) -> Void = { _, _ in }
+        noting note: (_ key: ByteRange, _ valueMessage: ByteRange) -> Void = { _, _ in }
     ) -> Range<Int> {
         let start = output.count
         switch dialect {
         case .text:
-            while let (key, value) = attributes.nextValue(in: bytes) {
-                note(key, value)
-                attribute(key, value, bytes, isFirst: output.count == start)
+            while let (key, valueMessage) = attributes.nextParts(in: bytes) {
+                note(key, valueMessage)
+                attribute(key, valueMessage, bytes, isFirst: output.count == start)
             }
         case .jsonb:
             while order.gather(&attributes, bytes) {
                 for position in 0..<order.count {
-                    let (key, value) = order[position]
-                    note(key, value)
-                    attribute(key, value, bytes, isFirst: output.count == start)
+                    let (key, valueMessage) = order[position]
+                    note(key, valueMessage)
+                    attribute(key, valueMessage, bytes, isFirst: output.count == start)
                 }
             }
         }
@@ -84,14 +84,14 @@ struct ValueJSON: ~Copyable {
 
     @inline(__always)
     private mutating func attribute(
-        _ key: ByteRange, _ value: AnyValue, _ bytes: RawSpan, isFirst: Bool
+        _ key: ByteRange, _ valueMessage: ByteRange, _ bytes: RawSpan, isFirst: Bool
     ) {
         string(bytes, key, after: isFirst ? UInt8(ascii: "{") : UInt8(ascii: ","))
-        if case .string(let text) = value {
+        if let text = bytes.plainText(ofValue: valueMessage) {
             string(bytes, text, after: UInt8(ascii: ":"))
         } else {
             output.append(UInt8(ascii: ":"))
-            self.value(value, bytes)
+            value(AnyValue(valueMessage, in: bytes), bytes)
         }
     }
 

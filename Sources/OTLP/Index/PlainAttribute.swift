@@ -48,10 +48,32 @@ extension WireReader {
         )
     }
 
-    /// Passes a field of eight bytes, if it comes next.
+    /// Passes a field of eight bytes, if it comes next; where they stand.
+    @inline(__always) @discardableResult
+    mutating func passFixed64(tagged tag: UInt8, in bytes: RawSpan) -> Int? {
+        guard end &- offset >= 9, bytes.byte(at: offset) == tag else { return nil }
+        offset &+= 9
+        return offset &- 8
+    }
+
+    /// Passes a field whose varint is one byte, if it comes next.
     @inline(__always)
-    mutating func passFixed64(tagged tag: UInt8, in bytes: RawSpan) {
-        if end &- offset >= 9, bytes.byte(at: offset) == tag { offset &+= 9 }
+    mutating func passShortVarint(tagged tag: UInt8, in bytes: RawSpan) -> UInt8? {
+        guard end &- offset >= 2, bytes.byte(at: offset) == tag else { return nil }
+        let value = bytes.byte(at: offset &+ 1)
+        guard value < 0x80 else { return nil }
+        offset &+= 2
+        return value
+    }
+
+    /// Passes a length-delimited field whose length is one byte, if it comes next.
+    @inline(__always)
+    mutating func passShortMessage(field number: Int, in bytes: RawSpan) -> ByteRange? {
+        guard let body = bytes.shortMessage(at: offset, before: end, field: number) else {
+            return nil
+        }
+        offset = body.upperBound
+        return body
     }
 }
 

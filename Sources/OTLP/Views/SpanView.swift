@@ -30,6 +30,7 @@ public struct SpanView: Sendable {
     public init(_ body: ByteRange, in bytes: RawSpan) {
         self.body = body
         var reader = WireReader(body)
+        readPlainStart(&reader, bytes)
         while let field = reader.nextValidated(in: bytes) {
             switch field.number {
             case 1 where field.value.count == 16:
@@ -42,7 +43,11 @@ public struct SpanView: Sendable {
             case 6: kind = Int32(truncatingIfNeeded: field.bits)
             case 7: startTime = field.bits
             case 8: endTime = field.bits
-            case 9: attributeCount += 1
+            case 9:
+                attributeCount += 1
+                while reader.passShortMessage(field: Self.attributesField, in: bytes) != nil {
+                    attributeCount += 1
+                }
             case 10: droppedAttributesCount = UInt32(truncatingIfNeeded: field.bits)
             case 11: eventCount += 1
             case 12: droppedEventsCount = UInt32(truncatingIfNeeded: field.bits)
@@ -52,6 +57,29 @@ public struct SpanView: Sendable {
             case 16: flags = UInt32(truncatingIfNeeded: field.bits)
             default: continue
             }
+        }
+    }
+
+    /// Reads the fields that a span begins with, as far as they stand as encoders write them. What
+    /// follows them is read the general way, and counts where it is one of them once more.
+    @inline(__always)
+    private mutating func readPlainStart(_ reader: inout WireReader, _ bytes: RawSpan) {
+        guard let ids = reader.passPlainIDs(in: bytes) else { return }
+        traceID = TraceID(in: bytes, at: ids.traceID.lowerBound)
+        spanID = SpanID(in: bytes, at: ids.spanID.lowerBound)
+        if let state = reader.passShortMessage(field: Self.traceStateField, in: bytes) {
+            traceState = state
+        }
+        if let parent = reader.passShortMessage(field: 4, in: bytes), parent.count == 8 {
+            parentSpanID = SpanID(in: bytes, at: parent.lowerBound)
+        }
+        if let name = reader.passShortMessage(field: 5, in: bytes) { self.name = name }
+        if let kind = reader.passShortVarint(tagged: 0x30, in: bytes) { self.kind = Int32(kind) }
+        if let start = reader.passFixed64(tagged: 0x39, in: bytes) {
+            startTime = bytes.littleEndian64(at: start)
+        }
+        if let end = reader.passFixed64(tagged: 0x41, in: bytes) {
+            endTime = bytes.littleEndian64(at: end)
         }
     }
 

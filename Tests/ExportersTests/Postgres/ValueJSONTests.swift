@@ -66,7 +66,7 @@ import Testing
         }
     }
 
-    @Test(arguments: 0..<20)
+    @Test(arguments: 0..<36)
     func `What needs an escape has one wherever it stands`(position: Int) {
         for (character, escape) in [
             ("\"", "\\\""), ("\\", "\\\\"), ("\n", "\\n"), ("\t", "\\t"), ("\r", "\\r"),
