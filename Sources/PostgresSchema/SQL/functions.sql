@@ -152,8 +152,9 @@ RETURNS TABLE (
 LANGUAGE sql STABLE PARALLEL SAFE ROWS 100 AS $$
   WITH RECURSIVE spans AS MATERIALIZED (
     SELECT row_number() OVER (ORDER BY s.start_time, s.start_ns, s.span_id) AS row,
-      extract(epoch FROM s.start_time - min(s.start_time) OVER ())::float8 * 1e9 + s.start_ns
-        AS begins, s.*
+      -- Whole nanoseconds: a fraction of a second is no binary fraction.
+      (extract(epoch FROM s.start_time - min(s.start_time) OVER ()) * 1000000000)::float8
+        + s.start_ns AS begins, s.*
     FROM @schema@.span s
     WHERE s.trace_id = trace AND s.start_time >= since AND s.start_time < until
   ), owners AS (
