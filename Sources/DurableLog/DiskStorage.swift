@@ -99,6 +99,10 @@ private final class DiskFile: LogFile {
 
     func synchronize() throws(SystemError) { try descriptor.synchronizeData() }
 
+    func prefetch(_ range: Range<Int>) {
+        descriptor.prefetch(at: range.lowerBound, range.count)
+    }
+
     func bypassPageCache() {
         guard (try? descriptor.setBypassingPageCache(true)) != nil else { return }
         reading.withLock { $0.bypassesPageCache = true }

@@ -89,9 +89,7 @@ public final class DurableLog: Sendable {
         var lastNumber: UInt64 = 0
         var damagedHeaders: [Segment] = []
         if settings.durability != .memory {
-            let recovery = try Recovery(
-                directory, in: storage, repairs: true,
-                bypassesPageCache: settings.bypassesPageCache)
+            let recovery = try Recovery(directory, in: storage, repairs: true)
             let cursors = try Self.readCursors(directory, storage, onEvent)
             recovery.events.forEach(onEvent)
             counters.damagedBytes.add(recovery.damagedBytes, ordering: .relaxed)

@@ -35,10 +35,13 @@ public protocol LogFile: AnyObject, Sendable {
     /// system can do that. Writes are of whole blocks at multiples of a block, as ``BlockBuffer``
     /// has them; reads are of any bytes.
     func bypassPageCache()
+    /// The range will be read soon: the disk may begin now. A hint.
+    func prefetch(_ range: Range<Int>)
 }
 
 extension LogFile {
     public func bypassPageCache() {}
+    public func prefetch(_ range: Range<Int>) {}
 }
 
 extension LogStorage {

@@ -9,8 +9,6 @@ struct Recovery {
     let directory: String
     /// Whether ends are cut and seals written; not for a look at somebody's log.
     let repairs: Bool
-    /// Whether segments are written so; what others have in it is read all the same.
-    let bypassesPageCache: Bool
     /// In the order of their numbers, and of their positions.
     private(set) var segments: [Segment] = []
     private(set) var events: [LogEvent] = []
@@ -33,20 +31,14 @@ struct Recovery {
     /// - Throws: where the directory or a file in it cannot be read at all, for another reason than
     ///   a bad place of the disk, or a segment is of a newer version.
     init(
-        _ directory: String, in storage: any LogStorage, repairs: Bool,
-        bypassesPageCache: Bool = false
+        _ directory: String, in storage: any LogStorage, repairs: Bool
     ) throws(LogOpenError) {
         self.storage = storage
         self.directory = directory
         self.repairs = repairs
-        self.bypassesPageCache = bypassesPageCache
         // All of them are looked at before any is changed: where one is of a newer version, all
         // stay as they are.
-        for name in try names() {
-            guard let number = Segment.number(inFileName: name) else { continue }
-            lastNumber = max(lastNumber, number)
-            if name == Segment.fileName(number) { try look(at: name, number) }
-        }
+        try lookAtFiles()
         for index in unsealed { segments[index] = try scan(segments[index]) }
         order()
         unreadable.forEach { putAside($0) }
@@ -63,14 +55,56 @@ struct Recovery {
 
     // MARK: Reading
 
-    private mutating func look(at name: String, _ number: UInt64) throws(LogOpenError) {
-        let path = "\(directory)/\(name)"
-        var (size, start, end) = (-1, [UInt8](), [UInt8]())
+    /// A segment's file, and what is read of it in any case on its way.
+    private struct OpenFile {
+        var path: String
+        var number: UInt64
+        /// Nil where the disk does not give it back.
+        var file: (any LogFile)?
+        var size = -1
+    }
+
+    /// Files that the disk is asked for at once: a disk that is waited for at each takes ten times
+    /// as long.
+    private static let filesAheadMax = 64
+
+    private mutating func lookAtFiles() throws(LogOpenError) {
+        var names = try names()[...]
+        var open = FIFO<OpenFile>()
+        while true {
+            while open.count < Self.filesAheadMax, let name = names.popFirst() {
+                guard let number = Segment.number(inFileName: name) else { continue }
+                lastNumber = max(lastNumber, number)
+                guard name == Segment.fileName(number) else { continue }
+                open.append(try openFile(name, number))
+            }
+            guard let next = open.popFirst() else { return }
+            try look(at: next)
+        }
+    }
+
+    private func openFile(_ name: String, _ number: UInt64) throws(LogOpenError) -> OpenFile {
+        var open = OpenFile(path: "\(directory)/\(name)", number: number)
         do throws(SystemError) {
-            let file = try storage.open(path, forWriting: false)
-            size = try file.size()
-            start = try bytes(of: file, at: 0, LogFormat.segmentHeaderBytes)
-            end = try bytes(of: file, at: size - LogFormat.sealBytes, LogFormat.sealBytes)
+            let file = try storage.open(open.path, forWriting: false)
+            open.file = file
+            open.size = try file.size()
+            file.prefetch(0..<LogFormat.segmentHeaderBytes)
+            file.prefetch(max(0, open.size - LogFormat.sealBytes)..<open.size)
+        } catch {
+            guard error.isBadMedium else { throw LogOpenError("\(open.path): \(error)") }
+        }
+        return open
+    }
+
+    private mutating func look(at open: OpenFile) throws(LogOpenError) {
+        let (path, number, size) = (open.path, open.number, open.size)
+        var (start, end) = ([UInt8](), [UInt8]())
+        do throws(SystemError) {
+            if let file = open.file {
+                start = try bytes(of: file, at: 0, LogFormat.segmentHeaderBytes)
+                end = try bytes(of: file, at: size - LogFormat.sealBytes, LogFormat.sealBytes)
+            }
         } catch {
             guard error.isBadMedium else { throw LogOpenError("\(path): \(error)") }
         }
@@ -134,8 +168,7 @@ struct Recovery {
         var tornItems = 0
         var unreadableEnd = 0
         do throws(SystemError) {
-            let reader = try SegmentReader(
-                segment, in: storage, bypassesPageCache: bypassesPageCache)
+            let reader = try SegmentReader(segment, in: storage, readsAhead: true)
             scanning: while true {
                 switch try reader.next(before: size, wanted: { _ in false }) {
                 case .record(let header, _):

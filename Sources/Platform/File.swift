@@ -108,6 +108,11 @@ extension FileDescriptor {
         }
     }
 
+    /// Has the kernel read bytes from `offset` on into the page cache meanwhile: a hint.
+    public borrowing func prefetch(at offset: Int, _ count: Int) {
+        _ = posix_fadvise(rawValue, offset, count, POSIX_FADV_WILLNEED)
+    }
+
     /// Data and metadata are on the disk when this returns.
     public borrowing func synchronize() throws(SystemError) {
         let raw = rawValue

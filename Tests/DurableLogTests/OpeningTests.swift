@@ -52,9 +52,38 @@ import Testing
         #expect(log?.status.itemsEnd == count * 100)
         #expect(log?.status.bytes == count * bytes)
         #expect(storage.bytesRead.load(ordering: .relaxed) == count * (256 + 368))
+        #expect(storage.bytesWaitedFor.load(ordering: .relaxed) == 0)
+        #expect(storage.filesAhead.load(ordering: .relaxed) <= 64)
         // In a debug build on a busy machine: far from what it takes, and far from reading it all.
         #expect(elapsed < .seconds(2), "\(elapsed)")
         print("opening \(count) segments of \(bytes) bytes took \(elapsed)")
+    }
+
+    @Test func `What a start reads of a segment without a seal is asked for before`() throws {
+        var settings = LogSettings()
+        settings.diskReserveBytes = 0
+        func open(_ storage: any LogStorage) throws -> DurableLog {
+            try DurableLog(
+                "log", directory: directory, settings: settings, epoch: .random(),
+                storage: storage)
+        }
+        let before = try open(DiskStorage())
+        let bytes = 20 << 20
+        for number in 0..<20 {
+            let next = record(number, bytes: bytes / 20, items: 1)
+            #expect(before.reserve(bytes: next.bytesOnDisk) == nil)
+            before.append(next) { _ in }
+            before.commitGathered()
+        }
+        before.close()
+        let file = try DiskStorage().open("\(directory)/\(Segment.fileName(1))", forWriting: true)
+        try file.truncate(to: file.size() - LogFormat.sealBytes)
+        let storage = CountingStorage()
+        let log = try open(storage)
+        #expect(log.end == 21)
+        #expect(storage.bytesRead.load(ordering: .relaxed) > bytes)
+        #expect(storage.bytesWaitedFor.load(ordering: .relaxed) == 0)
+        log.close()
     }
 }
 
@@ -126,17 +155,29 @@ import Testing
 private final class CountingStorage: LogStorage {
     private let disk = DiskStorage()
     let bytesRead = Atomic<Int>(0)
+    /// Of these, what the disk was not asked for before, of segments.
+    let bytesWaitedFor = Atomic<Int>(0)
+    /// The most files that were open at once.
+    let filesAhead = Atomic<Int>(0)
+    private let filesOpen = Atomic<Int>(0)
     /// Files that bypass the page cache.
     let bypasses = Atomic<Int>(0)
 
     private final class CountingFile: LogFile {
         let file: any LogFile
         let storage: CountingStorage
+        private let isSegment: Bool
+        private let asked = Mutex(RangeSet<Int>())
 
-        init(_ file: any LogFile, _ storage: CountingStorage) {
+        init(_ file: any LogFile, at path: String, _ storage: CountingStorage) {
             self.file = file
+            isSegment = path.hasSuffix(".seg")
             self.storage = storage
+            let open = storage.filesOpen.add(1, ordering: .relaxed).newValue
+            storage.filesAhead.max(open, ordering: .relaxed)
         }
+
+        deinit { storage.filesOpen.subtract(1, ordering: .relaxed) }
 
         func size() throws(SystemError) -> Int { try file.size() }
 
@@ -145,6 +186,9 @@ private final class CountingStorage: LogStorage {
         ) throws(SystemError) -> Int {
             let count = try file.read(at: offset, upTo: count, appendingTo: &buffer)
             storage.bytesRead.add(count, ordering: .relaxed)
+            let waited = asked.withLock { RangeSet(offset..<offset + count).subtracting($0) }
+            let waitedBytes = waited.ranges.reduce(0) { $0 + $1.count }
+            if isSegment { storage.bytesWaitedFor.add(waitedBytes, ordering: .relaxed) }
             return count
         }
 
@@ -154,6 +198,11 @@ private final class CountingStorage: LogStorage {
 
         func truncate(to bytes: Int) throws(SystemError) { try file.truncate(to: bytes) }
         func synchronize() throws(SystemError) { try file.synchronize() }
+
+        func prefetch(_ range: Range<Int>) {
+            asked.withLock { $0.insert(contentsOf: range) }
+            file.prefetch(range)
+        }
 
         func bypassPageCache() {
             storage.bypasses.add(1, ordering: .relaxed)
@@ -165,11 +214,11 @@ private final class CountingStorage: LogStorage {
     func makeDirectory(_ path: String) throws(SystemError) { try disk.makeDirectory(path) }
 
     func create(_ path: String) throws(SystemError) -> any LogFile {
-        CountingFile(try disk.create(path), self)
+        CountingFile(try disk.create(path), at: path, self)
     }
 
     func open(_ path: String, forWriting: Bool) throws(SystemError) -> any LogFile {
-        CountingFile(try disk.open(path, forWriting: forWriting), self)
+        CountingFile(try disk.open(path, forWriting: forWriting), at: path, self)
     }
 
     func rename(_ path: String, to newPath: String) throws(SystemError) {
