@@ -125,7 +125,7 @@ public struct LogInspector: Sendable {
     ) throws {
         for segment in found where segment.positions.overlaps(numbers) {
             let wanted = numbers.clamped(to: segment.positions)
-            let reader = try SegmentReader(segment, in: storage, readsAhead: true)
+            let reader = try SegmentReader(segment, in: storage, bypassesPageCache: false)
             reading: while true {
                 switch try reader.next(
                     before: segment.dataEnd, wanted: { withContent && wanted.contains($0) })

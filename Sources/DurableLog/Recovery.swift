@@ -168,7 +168,7 @@ struct Recovery {
         var tornItems = 0
         var unreadableEnd = 0
         do throws(SystemError) {
-            let reader = try SegmentReader(segment, in: storage, readsAhead: true)
+            let reader = try SegmentReader(segment, in: storage, bypassesPageCache: false)
             scanning: while true {
                 switch try reader.next(before: size, wanted: { _ in false }) {
                 case .record(let header, _):

@@ -23,28 +23,20 @@ final class SegmentReader {
     private var buffer: [UInt8] = []
     private var bufferOffset = LogFormat.segmentHeaderBytes
     private var decompressor = Decompressor()
-    private let readsAhead: Bool
-    /// Up to here the disk was asked for.
-    private var prefetchedEnd = 0
 
     /// Read at once: a few records, so that a read costs little beside them.
     private static let chunkBytes = 512 << 10
-    /// So far ahead the disk is asked, so that it reads while records are checked.
-    private static let aheadBytes = 8 << 20
     /// What a disk fails to read at once.
     private static let blockBytes = 4096
     /// Of damaged bytes, copied at once.
     private static let copyBytes = 1 << 20
 
-    /// - Parameters:
-    ///   - bypassesPageCache: where the segment was written so, it has nothing of it.
-    ///   - readsAhead: for somebody who waits, and wants all of it.
+    /// - Parameter bypassesPageCache: for what is read once, by somebody who has other things to do
+    ///   meanwhile. Who waits for the end has more of the kernel's reading ahead.
     init(
-        _ segment: Segment, in storage: any LogStorage, bypassesPageCache: Bool = false,
-        readsAhead: Bool = false
+        _ segment: Segment, in storage: any LogStorage, bypassesPageCache: Bool
     ) throws(SystemError) {
         self.segment = segment
-        self.readsAhead = readsAhead
         file = try storage.open(segment.path, forWriting: false)
         if bypassesPageCache { file.bypassPageCache() }
         seed = segment.seed
@@ -135,18 +127,10 @@ final class SegmentReader {
         while buffer.count < count {
             let offset = bufferOffset + buffer.count
             let wanted = min(max(count - buffer.count, Self.chunkBytes), end - offset)
-            if readsAhead { prefetch(from: offset, before: end) }
             guard wanted > 0, try read(at: offset, upTo: wanted, appendingTo: &buffer) > 0
             else { return false }
         }
         return true
-    }
-
-    private func prefetch(from offset: Int, before end: Int) {
-        guard prefetchedEnd < min(offset + Self.aheadBytes / 2, end) else { return }
-        let start = max(prefetchedEnd, offset)
-        prefetchedEnd = min(offset + Self.aheadBytes, end)
-        file.prefetch(start..<prefetchedEnd)
     }
 
     /// Reads past places that the disk cannot give back: zeros stand for them, which are no record,

@@ -58,33 +58,6 @@ import Testing
         #expect(elapsed < .seconds(2), "\(elapsed)")
         print("opening \(count) segments of \(bytes) bytes took \(elapsed)")
     }
-
-    @Test func `What a start reads of a segment without a seal is asked for before`() throws {
-        var settings = LogSettings()
-        settings.diskReserveBytes = 0
-        func open(_ storage: any LogStorage) throws -> DurableLog {
-            try DurableLog(
-                "log", directory: directory, settings: settings, epoch: .random(),
-                storage: storage)
-        }
-        let before = try open(DiskStorage())
-        let bytes = 20 << 20
-        for number in 0..<20 {
-            let next = record(number, bytes: bytes / 20, items: 1)
-            #expect(before.reserve(bytes: next.bytesOnDisk) == nil)
-            before.append(next) { _ in }
-            before.commitGathered()
-        }
-        before.close()
-        let file = try DiskStorage().open("\(directory)/\(Segment.fileName(1))", forWriting: true)
-        try file.truncate(to: file.size() - LogFormat.sealBytes)
-        let storage = CountingStorage()
-        let log = try open(storage)
-        #expect(log.end == 21)
-        #expect(storage.bytesRead.load(ordering: .relaxed) > bytes)
-        #expect(storage.bytesWaitedFor.load(ordering: .relaxed) == 0)
-        log.close()
-    }
 }
 
 @Suite struct PageCacheTests {
