@@ -85,6 +85,8 @@ public struct LotLimits: Sendable, Equatable {
     /// What is there, without waiting for more: large enough that a busy exporter has few round
     /// trips, and below what any destination takes.
     public static let whatIsThere = LotLimits(itemsMax: 8192, bytesMax: 512 << 10)
+    /// For a destination that gets JSON, two to three times as long as the payloads.
+    public static let whatIsThereForJSON = LotLimits(itemsMax: 8192, bytesMax: 192 << 10)
 }
 
 /// Makes one type of exporter from its configuration.

@@ -32,7 +32,9 @@ public struct OTLPHTTPSettings: Sendable {
         }
         encoding = reader.oneOf("encoding", default: encoding)
         http = HTTPDeliverySettings(&reader, timeout: .seconds(30), compression: .gzip)
-        delivery = DeliverySettings(&reader)
+        var standard = DeliverySettings()
+        if encoding == .json { standard.lots = .whatIsThereForJSON }
+        delivery = DeliverySettings(&reader, standard: standard)
         // The pool keeps a connection for each consumer, unless it was told otherwise.
         if !reader.contains("max_idle_conns"), !reader.contains("max_idle_conns_per_host"),
             http.client.idleConnectionsMax > 0

@@ -20,6 +20,8 @@ public struct ZipkinSettings: Sendable {
         }
         defaultServiceName = reader.string("default_service_name", default: defaultServiceName)
         http = HTTPDeliverySettings(&reader, timeout: .seconds(5), compression: .identity)
-        delivery = DeliverySettings(&reader)
+        var standard = DeliverySettings()
+        standard.lots = .whatIsThereForJSON
+        delivery = DeliverySettings(&reader, standard: standard)
     }
 }

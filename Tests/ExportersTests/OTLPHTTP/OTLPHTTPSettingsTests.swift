@@ -87,6 +87,20 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("", LotLimits.whatIsThere), ("encoding: json", .whatIsThereForJSON),
+        (
+            "encoding: json\nsending_queue: {batch: {min_size: 0, max_size: 1}}",
+            LotLimits(waitMax: .milliseconds(200), itemsMax: 1)
+        ),
+    ])
+    func `What waits goes together, less of it as JSON`(yaml: String, lots: LotLimits) {
+        let (settings, report) = read(
+            OTLPHTTPExporterFactory.self, "endpoint: http://h\n\(yaml)")
+        #expect(report == "")
+        #expect(settings.delivery.lots == lots)
+    }
+
     @Test func `Every exporter has a name of its own`() {
         let names = Exporters.all.flatMap { [$0.type] + $0.aliases }
         #expect(Set(names).count == names.count)
