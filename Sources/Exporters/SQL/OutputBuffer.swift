@@ -300,8 +300,8 @@ enum WordScan {
         return (quote | backslash | (word &- ones &* 0x20)) & ~word & highs
     }
 
-    /// The same for sixteen bytes, each exact: nothing is borrowed from the next. By arithmetic alone,
-    /// as the compiler makes a loop over the bytes of a comparison of vectors.
+    /// The same for sixteen bytes, each exact: nothing is borrowed from the next. By arithmetic
+    /// alone, as the compiler makes a loop over the bytes of a comparison of vectors.
     @inline(__always)
     static func escapedInJSON(_ block: SIMD16<UInt8>) -> SIMD16<UInt8> {
         let quote = (block ^ UInt8(ascii: "\"")) &- 1
