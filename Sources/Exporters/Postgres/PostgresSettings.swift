@@ -144,7 +144,7 @@ public struct PostgresSettings: Sendable {
         var delivery = DeliverySettings()
         delivery.consumerCount = connections + 1
         delivery.lots = LotLimits(
-            itemsMin: 10_000, waitMax: .milliseconds(200), itemsMax: 20_000, bytesMax: 16 << 20,
+            itemsMin: 8_000, waitMax: .milliseconds(200), itemsMax: 16_000, bytesMax: 16 << 20,
             batchesMax: 1_000, mixesSignals: true)
         delivery.retry.initialInterval = .seconds(1)
         return delivery
