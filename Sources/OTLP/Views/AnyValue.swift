@@ -215,23 +215,11 @@ extension RawSpan {
     func plainInteger(ofValue message: ByteRange) -> Int64? {
         let start = message.lowerBound
         let end = message.upperBound
-        precondition(end <= byteCount, "BUG: a range past the end of its payload")
-        // SAFETY: `end` was checked against the span. The loop ends at the last byte: none of a
-        // varint's but the last is below 0x80, and that one is.
-        guard end &- start >= 2, end &- start <= 11, unsafe unchecked(start) == 0x18,
-            unsafe unchecked(end &- 1) < 0x80
-        else { return nil }
-        var value: UInt64 = 0
-        var shift: UInt64 = 0
-        var offset = start &+ 1
-        while true {
-            let byte = unsafe unchecked(offset)
-            value |= UInt64(byte & 0x7F) &<< shift
-            offset &+= 1
-            guard byte >= 0x80 else { break }
-            shift &+= 7
-        }
-        return offset == end ? Int64(bitPattern: value) : nil
+        guard start < end, byte(at: start) == 0x18 else { return nil }
+        var reader = WireReader(message)
+        reader.offset = start &+ 1
+        guard let value = try? reader.varint(in: self), reader.offset == end else { return nil }
+        return Int64(bitPattern: value)
     }
 
     /// - Precondition: `offset` is in bounds. It is not checked.
