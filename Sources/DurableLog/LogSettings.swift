@@ -29,8 +29,8 @@ public struct LogSettings: Sendable, Equatable {
 
     public init() {}
 
-    /// Whether segments are written and read past the page cache, which has nothing for what is
-    /// synced at once.
+    /// Whether segments are written past the page cache, which has nothing for what is synced at
+    /// once, and read so by cursors that are behind.
     public var bypassesPageCache: Bool { durability == .fsync }
 
     /// What of a commit is in memory a second time, on its way to the disk. That is waited for at

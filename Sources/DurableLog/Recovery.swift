@@ -30,9 +30,7 @@ struct Recovery {
 
     /// - Throws: where the directory or a file in it cannot be read at all, for another reason than
     ///   a bad place of the disk, or a segment is of a newer version.
-    init(
-        _ directory: String, in storage: any LogStorage, repairs: Bool
-    ) throws(LogOpenError) {
+    init(_ directory: String, in storage: any LogStorage, repairs: Bool) throws(LogOpenError) {
         self.storage = storage
         self.directory = directory
         self.repairs = repairs
@@ -64,8 +62,7 @@ struct Recovery {
         var size = -1
     }
 
-    /// Files that the disk is asked for at once: a disk that is waited for at each takes ten times
-    /// as long.
+    /// Files whose ends the disk is asked for at once, instead of waiting for each.
     private static let filesAheadMax = 64
 
     private mutating func lookAtFiles() throws(LogOpenError) {
@@ -87,8 +84,8 @@ struct Recovery {
         var open = OpenFile(path: "\(directory)/\(name)", number: number)
         do throws(SystemError) {
             let file = try storage.open(open.path, forWriting: false)
-            open.file = file
             open.size = try file.size()
+            open.file = file
             file.prefetch(0..<LogFormat.segmentHeaderBytes)
             file.prefetch(max(0, open.size - LogFormat.sealBytes)..<open.size)
         } catch {

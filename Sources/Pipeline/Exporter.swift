@@ -79,9 +79,6 @@ public struct LotLimits: Sendable, Equatable {
         self.mixesSignals = mixesSignals
     }
 
-    /// Each request as it came.
-    public static let oneBatch = LotLimits(batchesMax: 1)
-
     /// What is there, without waiting for more: large enough that a busy exporter has few round
     /// trips, and below what any destination takes.
     public static let whatIsThere = LotLimits(itemsMax: 8192, bytesMax: 512 << 10)

@@ -12,6 +12,8 @@ private func batch(_ signal: Signal = .traces, items: Int = 1, bytes: Int = 10) 
         payload: Array(repeating: 0, count: bytes))
 }
 
+private let oneBatch = LotLimits(batchesMax: 1)
+
 private func size(_ record: LogRecord) -> BatchSize {
     BatchSize(items: record.itemCount, bytes: record.payload.count)
 }
@@ -88,7 +90,7 @@ final class QueueBench: Sendable {
     @Test func `Room comes back when a lot is finished, not when it is taken`() throws {
         let bench = QueueBench(capacity: 1, sizer: .requests, bytesMax: .max)
         #expect(bench.put(batch()))
-        let lot = try #require(bench.queue.nextLot(.oneBatch))
+        let lot = try #require(bench.queue.nextLot(oneBatch))
         #expect(!bench.put(batch()))
         #expect(bench.queue.status.oldestReceivedAt != nil)
         bench.finish(lot)
@@ -120,7 +122,7 @@ final class QueueBench: Sendable {
         for _ in 0..<4 { #expect(bench.put(batch(items: 4, bytes: 10))) }
         #expect(try #require(bench.queue.nextLot(LotLimits(itemsMax: 9))).batches.count == 2)
         #expect(try #require(bench.queue.nextLot(LotLimits(bytesMax: 5))).batches.count == 1)
-        #expect(try #require(bench.queue.nextLot(LotLimits(batchesMax: 1))).batches.count == 1)
+        #expect(try #require(bench.queue.nextLot(oneBatch)).batches.count == 1)
     }
 
     @Test(arguments: [
@@ -184,7 +186,7 @@ final class QueueBench: Sendable {
         for _ in 0..<200 {
             let bench = QueueBench()
             let consumers = try (0..<lots).map { number in
-                try Thread(name: "consumer-\(number)") { _ = bench.queue.nextLot(.oneBatch) }
+                try Thread(name: "consumer-\(number)") { _ = bench.queue.nextLot(oneBatch) }
             }
             let producers = try (0..<2).map { number in
                 try Thread(name: "producer-\(number)") {
@@ -202,8 +204,8 @@ final class QueueBench: Sendable {
         #expect(bench.queue.reserve(size(late), in: bench.logs[0]))
         bench.queue.close()
         let thread = try Thread(name: "late") { bench.append(late) }
-        #expect(bench.queue.nextLot(.oneBatch)?.batches.count == 1)
+        #expect(bench.queue.nextLot(oneBatch)?.batches.count == 1)
         thread.join()
-        #expect(bench.queue.nextLot(.oneBatch) == nil)
+        #expect(bench.queue.nextLot(oneBatch) == nil)
     }
 }

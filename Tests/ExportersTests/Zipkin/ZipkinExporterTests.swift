@@ -64,4 +64,9 @@ import Testing
         #expect(report.contains("error:"))
         #expect(report.contains(expected), "\(report)")
     }
+
+    @Test func `What waits goes together, as much of it as is not too long as JSON`() {
+        let (settings, _) = read(ZipkinExporterFactory.self, "endpoint: http://h/api/v2/spans")
+        #expect(settings.delivery.lots == .whatIsThereForJSON)
+    }
 }
