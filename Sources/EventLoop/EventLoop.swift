@@ -7,6 +7,11 @@ public protocol EventHandler: AnyObject {
     func deadlinePassed()
 }
 
+/// What is called once at the end of a turn.
+public protocol TurnHandler: AnyObject {
+    func turnEnds()
+}
+
 /// One thread that waits on many descriptors and runs what happens to them to completion.
 ///
 /// Other threads may call `execute`, `isCurrent` and `stop`; all else belongs to the loop's thread.
@@ -78,6 +83,18 @@ public final class EventLoop: @unchecked Sendable {
         onLoop.deregister(id)
     }
 
+    /// Calls `handler` when everything that happened in this turn is handled, or when the turn has
+    /// taken `EventLoop.turnMax`.
+    ///
+    /// For what wakes others, such as an answer: who is woken in the middle of a turn takes the
+    /// processor away from the rest of it, and each of them once; at the end all are woken in a row.
+    public func atTurnsEnd(_ handler: any TurnHandler) {
+        onLoop.atTurnsEnd(handler)
+    }
+
+    /// How long `atTurnsEnd` waits, beside the one event that is being handled.
+    public static let turnMax = Duration.microseconds(500)
+
     /// One buffer for all connections of the loop: bytes stay in it only while a handler runs, so
     /// an idle connection needs none.
     public func withReceiveBuffer<Result>(_ body: (inout [UInt8]) -> Result) -> Result {
@@ -102,6 +119,7 @@ public final class EventLoop: @unchecked Sendable {
         while !isStopping.load(ordering: .acquiring) {
             let hasMail = core.turn(at: clock)
             if hasMail { for job in mailbox.takeAll() { job() } }
+            core.endTurn()
         }
         core.removeAll()
         // The system gives a thread that comes later the same token.
@@ -126,6 +144,7 @@ final class LoopCore {
     private var freeSlots: [Int] = []
     private var generation: UInt32 = 0
     private var timers = TimerHeap()
+    private var turnHandlers: [any TurnHandler] = []
     var receiveBuffer: [UInt8] = []
     var now = Instant(nanoseconds: 0)
 
@@ -148,6 +167,7 @@ final class LoopCore {
                 } else {
                     // A handler that went away earlier in this turn leaves a stale event behind.
                     handler(id)?.eventsArrived(events)
+                    endLongTurn(at: clock)
                 }
             }
         } catch {
@@ -156,6 +176,24 @@ final class LoopCore {
         now = clock.now
         while let slot = timers.popExpired(at: now) { slots[slot].handler?.deadlinePassed() }
         return hasMail
+    }
+
+    func atTurnsEnd(_ handler: any TurnHandler) { turnHandlers.append(handler) }
+
+    func endTurn() {
+        while !turnHandlers.isEmpty {
+            var handlers: [any TurnHandler] = []
+            swap(&handlers, &turnHandlers)
+            for handler in handlers { handler.turnEnds() }
+        }
+    }
+
+    private func endLongTurn(at clock: any Clock) {
+        guard !turnHandlers.isEmpty else { return }
+        let time = clock.now
+        guard time - now >= EventLoop.turnMax else { return }
+        now = time
+        endTurn()
     }
 
     func register(

@@ -4,7 +4,7 @@ internal import Platform
 
 /// One connection of a server: moves bytes between the socket and the decoder, performs what the
 /// decoder says, and keeps the answers in order.
-final class HTTPServerConnection: ConnectionHandler, @unchecked Sendable {
+final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sendable {
     // SAFETY: everything but `loop` is touched on the loop's thread alone; an exchange that holds
     // this object on another thread only passes it back to the loop.
 
@@ -30,7 +30,8 @@ final class HTTPServerConnection: ConnectionHandler, @unchecked Sendable {
     private var note = 0
     /// Reserved from the budget for the body that is arriving.
     private var charged = 0
-    private var isProcessing = false
+    /// Has answers for the end of the turn.
+    private var isDue = false
     private var hasServed = false
     private var expectsLargeBody = false
     private var wasFull = false
@@ -84,7 +85,7 @@ final class HTTPServerConnection: ConnectionHandler, @unchecked Sendable {
             // where there is more all the same, epoll says so.
             if count < wanted || isDirect && decoder.directBodyRoom == 0 { break }
         }
-        settle()
+        if !isDue { settle() }
     }
 
     private func receiveBody(_ connection: Connection, upTo count: Int) -> Socket.Received {
@@ -104,11 +105,10 @@ final class HTTPServerConnection: ConnectionHandler, @unchecked Sendable {
 
     /// Returns how far it came: less than all when the pipeline is full.
     private func process(_ bytes: RawSpan, from start: Int) -> Int {
-        isProcessing = true
-        defer { isProcessing = false }
         lastProgress = loop.now
         var offset = start
         while connection?.isOpen ?? false {
+            if isFull { sendAnswers() }
             if isFull { return offset }
             if decoder.phase == .idle { started = loop.now }
             let action = decoder.next(bytes, from: &offset)
@@ -212,8 +212,15 @@ final class HTTPServerConnection: ConnectionHandler, @unchecked Sendable {
                 answers.head(number), status: .internalServerError,
                 message: "the request was not answered")
         answers.fill(number, with: response)
+        guard !isDue else { return }
+        isDue = true
+        loop.atTurnsEnd(self)
+    }
+
+    func turnEnds() {
+        isDue = false
         sendAnswers()
-        if !isProcessing { resume() }
+        resume()
     }
 
     private func fail(

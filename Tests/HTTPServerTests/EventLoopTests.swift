@@ -55,6 +55,22 @@ import Testing
         loop.stop()
     }
 
+    @Test func `What waits for the turn's end comes behind the turn's jobs, and may wait again`() throws {
+        let loop = try EventLoop(name: "test")
+        defer { loop.stop() }
+        let waiter = Waiter(loop)
+        // What is posted from the loop is taken together, in its next turn.
+        loop.execute {
+            loop.execute {
+                waiter.note("first")
+                loop.atTurnsEnd(waiter)
+            }
+            loop.execute { waiter.note("second") }
+        }
+        let result = waiter.notes.wait(until: .now + .seconds(10)) { $0.count == 4 ? $0 : nil }
+        #expect(result == ["first", "second", "end", "end"])
+    }
+
     @Test func `A timer fires once for what was set last, and never after it was closed`() throws {
         let loop = try EventLoop(name: "test")
         defer { loop.stop() }
@@ -101,6 +117,25 @@ import Testing
         let client = try Client(connectingTo: address)
         defer { client.loop.stop() }
         #expect(client.waits(for: ["connect: Connection refused"]))
+    }
+}
+
+/// Waits for the end of two turns.
+private final class Waiter: TurnHandler, Sendable {
+    let notes = Monitor<[String]>([])
+    private let loop: EventLoop
+
+    init(_ loop: EventLoop) { self.loop = loop }
+
+    func turnEnds() {
+        let count = notes.withLock { $0.count }
+        note("end")
+        if count == 2 { loop.atTurnsEnd(self) }
+    }
+
+    func note(_ text: String) {
+        notes.withLock { $0.append(text) }
+        notes.notifyAll()
     }
 }
 

@@ -1,3 +1,4 @@
+import EventLoop
 import HTTP
 import HTTPServer
 import Platform
@@ -63,6 +64,22 @@ import Testing
                 answered += 1
             }
         }
+    }
+
+    @Test(arguments: [
+        ("/short", [Duration.microseconds(2), .microseconds(2)]),
+        ("/long", [EventLoop.turnMax, EventLoop.turnMax]),
+    ])
+    func `Answers leave at the end of a turn, and of its longest time`(
+        path: String, durations: [Duration]
+    ) throws {
+        let test = try TestServer(clock: ManualClock())
+        defer { test.stop() }
+        let clients = [try test.connect(), try test.connect()]
+        #expect(test.eventually { $0.opened == 2 })
+        try test.inOneTurn { for client in clients { try client.post(path) } }
+        for client in clients { #expect(try client.answer().status == 200) }
+        #expect(test.eventually { $0.records.map(\.duration) == durations })
     }
 
     @Test func `An exchange that was forgotten answers 500`() throws {

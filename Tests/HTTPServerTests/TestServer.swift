@@ -22,7 +22,7 @@ final class TestServer: Sendable {
         var settings = HTTPServerSettings(
             endpoints: try endpoints.map { try Endpoint(parsing: $0) }, bodyBudget: self.budget)
         change(&settings)
-        handler = TestHandler()
+        handler = TestHandler(clock)
         counts = Counts()
         server = HTTPServer(settings, handler: handler, loops: loops, observer: counts)
         do {
@@ -49,6 +49,17 @@ final class TestServer: Sendable {
         }
     }
 
+    /// Lets the first loop find in one turn what `body` does.
+    func inOneTurn(_ body: () throws -> Void) rethrows {
+        let isDone = Monitor(false)
+        loops.loops[0].execute { _ = isDone.wait { $0 ? true : nil } }
+        defer {
+            isDone.withLock { $0 = true }
+            isDone.notifyAll()
+        }
+        try body()
+    }
+
     /// Ends everything that a test has left.
     func stop() {
         server.stopAccepting()
@@ -64,6 +75,9 @@ final class TestServer: Sendable {
 
 final class TestHandler: HTTPHandler {
     let waiting = Monitor<[HTTPExchange]>([])
+    private let clock: any Clock
+
+    init(_ clock: any Clock) { self.clock = clock }
 
     func admit(_ head: HTTPRequestHead, from peer: SocketAddress) -> HTTPAdmission {
         switch head.path {
@@ -79,6 +93,10 @@ final class TestHandler: HTTPHandler {
             waiting.withLock { $0.append(exchange) }
             waiting.notifyAll()
         case "/forget": break
+        case "/long", "/short":
+            let isLong = request.head.path == "/long"
+            (clock as? ManualClock)?.advance(by: isLong ? EventLoop.turnMax : .microseconds(1))
+            exchange.respond(.text(.ok, ""))
         case "/count": exchange.respond(.text(.ok, "\(request.body.count)"))
         case "/big":
             exchange.respond(
