@@ -1,6 +1,5 @@
 // Measures the rows of the `postgres` exporter: from payloads, 300 distinct requests a case, to
-// COPY BINARY. A line a case: ns an item for the index alone, and for index and rows; bytes of a
-// row.
+// COPY BINARY. A line a case: ns an item, and bytes of a row.
 //
 //     swift build -c release --product RowBench --scratch-path .build/testing \
 //         -Xswiftc -enable-testing
@@ -71,21 +70,11 @@ let cases: [(String, () -> [QueuedBatch])] = [
 ]
 for (name, make) in cases where only == nil || only == name {
     let batches = make()
-    var index = TelemetryIndex()
-    let indexing =
-        getenv("ROUNDS") != nil
-        ? 0
-        : best(rounds, batches) {
-            for batch in batches {
-                guard (try? index.rebuild(over: batch.payload.rawSpan, as: batch.signal)) != nil
-                else { fatalError("a payload is not valid") }
-            }
-        }
     let known = KnownRows()
     var encoder = RowEncoder(known: known, cardinality: Cardinality())
     var bytes = 0
     var rows = 0
-    let whole = best(rounds, batches) {
+    let nanoseconds = best(rounds, batches) {
         bytes = 0
         rows = 0
         // Lots of 5,000 items.
@@ -101,7 +90,5 @@ for (name, make) in cases where only == nil || only == name {
             }
         }
     }
-    print(
-        name, "index:", indexing, "ns/item; index and rows:", whole, "ns/item;",
-        bytes / max(rows, 1), "bytes/row")
+    print(name, nanoseconds, "ns/item;", bytes / max(rows, 1), "bytes/row")
 }

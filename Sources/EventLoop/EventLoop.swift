@@ -86,8 +86,8 @@ public final class EventLoop: @unchecked Sendable {
     /// Calls `handler` when everything that happened in this turn is handled, or when the turn has
     /// taken `EventLoop.turnMax`.
     ///
-    /// For what wakes others, such as an answer: who is woken in the middle of a turn takes the
-    /// processor away from the rest of it, and each of them once; at the end all are woken in a row.
+    /// For what wakes others, such as an answer: each who is woken in the middle of a turn takes
+    /// the processor away from the rest of it. At the end all are woken in a row.
     public func atTurnsEnd(_ handler: any TurnHandler) {
         onLoop.atTurnsEnd(handler)
     }

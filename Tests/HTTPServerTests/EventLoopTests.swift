@@ -55,7 +55,9 @@ import Testing
         loop.stop()
     }
 
-    @Test func `What waits for the turn's end comes behind the turn's jobs, and may wait again`() throws {
+    @Test func `What waits for the turn's end comes behind the turn's jobs, and may wait again`()
+        throws
+    {
         let loop = try EventLoop(name: "test")
         defer { loop.stop() }
         let waiter = Waiter(loop)

@@ -83,6 +83,96 @@ import Testing
         #expect(view.time == 7 && view.attributeCount == 1)
     }
 
+    @Test(arguments: Signal.allCases)
+    func `An outline has what encloses items, and where they stand`(signal: Signal) throws {
+        let payload = Fixture.request { request in
+            for resource in 0..<3 {
+                request.message(1) { message in
+                    message.message(1) { Fixture.attribute(&$0, 1, "service.name", "\(resource)") }
+                    for scope in 0..<resource {
+                        message.message(2) { message in
+                            message.message(1) { $0.string(1, "scope \(scope)") }
+                            for _ in 0..<2 { Self.addItem(of: signal, to: &message) }
+                        }
+                    }
+                }
+            }
+        }
+        let full = try TelemetryIndex(payload, signal)
+        var outline = full
+        try outline.rebuildOutline(over: payload.rawSpan, as: signal)
+        #expect(full.items.count == 6)
+        #expect("\(outline.frames)" == "\(full.frames)")
+        #expect("\(outline.resources)" == "\(full.resources)")
+        #expect("\(outline.scopes)" == "\(full.scopes)")
+        #expect("\(outline.metrics)" == "\(full.metrics)")
+        #expect(outline.items.map(\.field) == full.items.map(\.field))
+        #expect(outline.items.map(\.body) == full.items.map(\.body))
+        #expect(outline.items.map(\.frame) == full.items.map(\.frame))
+        #expect(outline.items.map(\.parent) == full.items.map(\.parent))
+        #expect(outline.items.allSatisfy { $0.attributeCount == 0 && $0.traceIDOffset == 0 })
+        #expect(full.items.allSatisfy { $0.attributeCount == 1 })
+        try outline.rebuild(over: payload.rawSpan, as: signal)
+        #expect("\(outline.items)" == "\(full.items)")
+    }
+
+    private static func addItem(of signal: Signal, to scope: inout ProtobufWriter) {
+        switch signal {
+        case .traces: Fixture.span(&scope) { Fixture.attribute(&$0, 9, "k", "v") }
+        case .logs: scope.message(2) { Fixture.attribute(&$0, 6, "k", "v") }
+        case .metrics:
+            scope.message(2) { metric in
+                metric.string(1, "m")
+                metric.message(7) { sum in
+                    sum.message(1) { Fixture.attribute(&$0, 7, "k", "v") }
+                    sum.varint(3, 1)
+                }
+            }
+        }
+    }
+
+    @Test(arguments: Signal.allCases)
+    func `A view's attributes are all of its item's, whatever stands between them`(
+        signal: Signal
+    ) throws {
+        let field =
+            switch signal {
+            case .traces: SpanView.attributesField
+            case .logs: LogRecordView.attributesField
+            case .metrics: MetricKind.gauge.pointAttributesField
+            }
+        let long = String(repeating: "x", count: 300)
+        let payload = Fixture.request { item in
+            item.fixed32(100, 1)
+            Fixture.attribute(&item, field, "a", "1")
+            Fixture.attribute(&item, field, "b", long)
+            item.fixed32(100, 2)
+            Fixture.attribute(&item, field, "c", "3")
+            Fixture.attribute(&item, field, "d", "4")
+            item.fixed32(100, 3)
+        }
+        let body = ByteRange(start: 0, end: payload.count)
+        let bytes = payload.rawSpan
+        var attributes: AttributeReader
+        let count: Int
+        switch signal {
+        case .traces:
+            let view = SpanView(body, in: bytes)
+            (attributes, count) = (view.attributes, view.attributeCount)
+        case .logs:
+            let view = LogRecordView(body, in: bytes)
+            (attributes, count) = (view.attributes, view.attributeCount)
+        case .metrics:
+            let view = DataPointView(body, .gauge, in: bytes)
+            (attributes, count) = (view.attributes, view.attributeCount)
+        }
+        var keys: [String] = []
+        while let attribute = attributes.next(in: bytes) {
+            keys.append(bytes.string(attribute.key))
+        }
+        #expect(keys == ["a", "b", "c", "d"] && count == 4)
+    }
+
     @Test func `Unknown fields are legal at every level`() throws {
         let payload = Fixture.request { request in
             request.varint(99, 1)

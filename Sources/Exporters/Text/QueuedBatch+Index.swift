@@ -3,10 +3,10 @@ import OTLP
 import Pipeline
 
 extension QueuedBatch {
-    /// Indexes the payload again: a queue holds bytes alone.
+    /// Says where the items stand: a queue holds bytes alone. They were validated when they came.
     func index(into index: inout TelemetryIndex) {
         do throws(WireError) {
-            try index.rebuild(over: payload.rawSpan, as: signal)
+            try index.rebuildOutline(over: payload.rawSpan, as: signal)
         } catch {
             preconditionFailure("BUG: a queued payload is not valid: \(error)")
         }

@@ -75,6 +75,20 @@ extension WireReader {
         offset = body.upperBound
         return body
     }
+
+    /// Passes the fields of the same number that stand right behind `first`, which is passed.
+    /// - Parameter range: grows to hold them, and what stands between them and those before.
+    /// - Returns: how many they are, the first included.
+    @inline(__always)
+    mutating func passAttributes(
+        from first: WireField, in bytes: RawSpan, _ range: inout ByteRange
+    ) -> Int {
+        var count = 1
+        while passShortMessage(field: first.number, in: bytes) != nil { count &+= 1 }
+        if range.isEmpty { range.start = UInt32(truncatingIfNeeded: first.start) }
+        range.end = UInt32(truncatingIfNeeded: offset)
+        return count
+    }
 }
 
 extension RawSpan {

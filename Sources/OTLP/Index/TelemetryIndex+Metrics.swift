@@ -47,12 +47,7 @@ extension TelemetryIndex {
             case 1:
                 try field.expect(.bytes)
                 var item = ItemEntry(field, frame: metric.dataFrame, parent: index)
-                switch metric.kind {
-                case .gauge, .sum, .none: try validateNumber(field.value, bytes, &item)
-                case .histogram: try validateHistogram(field.value, bytes, &item)
-                case .exponentialHistogram: try validateExponential(field.value, bytes, &item)
-                case .summary: try validateSummary(field.value, bytes, &item)
-                }
+                if readsItems { try validatePoint(field.value, bytes, metric.kind, &item) }
                 append(item)
             case 2 where metric.kind != .gauge && metric.kind != .summary:
                 try field.expect(.varint)
@@ -62,6 +57,17 @@ extension TelemetryIndex {
                 metric.isMonotonic = field.bits != 0
             default: continue
             }
+        }
+    }
+
+    private mutating func validatePoint(
+        _ range: ByteRange, _ bytes: RawSpan, _ kind: MetricKind, _ item: inout ItemEntry
+    ) throws(WireError) {
+        switch kind {
+        case .gauge, .sum, .none: try validateNumber(range, bytes, &item)
+        case .histogram: try validateHistogram(range, bytes, &item)
+        case .exponentialHistogram: try validateExponential(range, bytes, &item)
+        case .summary: try validateSummary(range, bytes, &item)
         }
     }
 

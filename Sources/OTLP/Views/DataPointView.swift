@@ -21,6 +21,8 @@ public struct DataPointView: Sendable {
     public var time: UInt64 = 0
     public var flags: UInt32 = 0
     public var attributeCount = 0
+    /// From the first attribute's tag to the last one's end.
+    public var attributeRange: ByteRange = .none
     public var exemplarCount = 0
     /// Gauge and sum.
     public var number: Number = .none
@@ -47,7 +49,7 @@ public struct DataPointView: Sendable {
         var reader = WireReader(body)
         while let field = reader.nextValidated(in: bytes) {
             if field.number == attributesField {
-                attributeCount += 1
+                attributeCount += reader.passAttributes(from: field, in: bytes, &attributeRange)
             } else if field.number == exemplarsField {
                 exemplarCount += 1
             } else if field.number == 2 {
@@ -65,7 +67,9 @@ public struct DataPointView: Sendable {
         }
     }
 
-    public var attributes: AttributeReader { AttributeReader(body, field: attributesField) }
+    public var attributes: AttributeReader {
+        AttributeReader(attributeRange, field: attributesField)
+    }
     /// Exemplars; `ExemplarView` reads each.
     public var exemplars: MessageReader { MessageReader(body, field: exemplarsField) }
 

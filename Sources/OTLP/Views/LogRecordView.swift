@@ -18,6 +18,8 @@ public struct LogRecordView: Sendable {
     public var spanID = SpanID(0)
     public var eventName: ByteRange = .none
     public var attributeCount = 0
+    /// From the first attribute's tag to the last one's end.
+    public var attributeRange: ByteRange = .none
 
     public init(_ body: ByteRange, in bytes: RawSpan) {
         self.body = body
@@ -28,7 +30,8 @@ public struct LogRecordView: Sendable {
             case 2: severityNumber = Int32(truncatingIfNeeded: field.bits)
             case 3: severityText = field.value
             case 5: content = AnyValue(field.value, in: bytes)
-            case 6: attributeCount += 1
+            case 6:
+                attributeCount += reader.passAttributes(from: field, in: bytes, &attributeRange)
             case 7: droppedAttributesCount = UInt32(truncatingIfNeeded: field.bits)
             case 8: flags = UInt32(truncatingIfNeeded: field.bits)
             case 9 where field.value.count == 16:
@@ -41,6 +44,8 @@ public struct LogRecordView: Sendable {
         }
     }
 
-    public var attributes: AttributeReader { AttributeReader(body, field: Self.attributesField) }
+    public var attributes: AttributeReader {
+        AttributeReader(attributeRange, field: Self.attributesField)
+    }
     public static let attributesField = 6
 }

@@ -24,6 +24,8 @@ public struct SpanView: Sendable {
     public var statusCode: Int32 = 0
     public var flags: UInt32 = 0
     public var attributeCount = 0
+    /// From the first attribute's tag to the last one's end.
+    public var attributeRange: ByteRange = .none
     public var eventCount = 0
     public var linkCount = 0
 
@@ -44,10 +46,7 @@ public struct SpanView: Sendable {
             case 7: startTime = field.bits
             case 8: endTime = field.bits
             case 9:
-                attributeCount += 1
-                while reader.passShortMessage(field: Self.attributesField, in: bytes) != nil {
-                    attributeCount += 1
-                }
+                attributeCount += reader.passAttributes(from: field, in: bytes, &attributeRange)
             case 10: droppedAttributesCount = UInt32(truncatingIfNeeded: field.bits)
             case 11: eventCount += 1
             case 12: droppedEventsCount = UInt32(truncatingIfNeeded: field.bits)
@@ -94,7 +93,9 @@ public struct SpanView: Sendable {
         }
     }
 
-    public var attributes: AttributeReader { AttributeReader(body, field: Self.attributesField) }
+    public var attributes: AttributeReader {
+        AttributeReader(attributeRange, field: Self.attributesField)
+    }
     public var events: MessageReader { MessageReader(body, field: Self.eventsField) }
     public var links: MessageReader { MessageReader(body, field: Self.linksField) }
 

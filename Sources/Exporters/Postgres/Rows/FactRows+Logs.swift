@@ -11,7 +11,7 @@ extension FactRows {
 
     /// - Returns: whether its time is outside the window.
     mutating func write(
-        log record: LogRecordView, attributes: ByteRange, _ resource: ResourceContext,
+        log record: LogRecordView, _ resource: ResourceContext,
         _ scope: ScopeContext, serviceField: RawSpan, _ times: BatchTimes, _ bytes: RawSpan
     ) -> Bool {
         let (time, source) = Self.time(of: record, times)
@@ -35,8 +35,9 @@ extension FactRows {
         write(body: record.content, bytes)
         var threshold = ByteRange.none
         tuple.jsonb {
-            $0.attributes(AttributeReader(attributes, field: LogRecordView.attributesField), bytes)
-            { AdjustedCount.note($0, $1, bytes, in: &threshold) }
+            $0.attributes(record.attributes, bytes) {
+                AdjustedCount.note($0, $1, bytes, in: &threshold)
+            }
         }
         tuple.float8(AdjustedCount.of(threshold: threshold, bytes))
         // Only a time that was sent and is not the row's.

@@ -15,7 +15,7 @@ extension FactRows {
     /// - Returns: whether its time is outside the window.
     @inline(__always)
     mutating func write(
-        span: SpanView, attributes: ByteRange, isFolded: Bool, _ resource: ResourceContext,
+        span: SpanView, isFolded: Bool, _ resource: ResourceContext,
         _ scope: ScopeContext, serviceField: RawSpan, _ times: BatchTimes, _ bytes: RawSpan
     ) -> Bool {
         let isOutside = !times.window.contains(span.startTime)
@@ -49,9 +49,7 @@ extension FactRows {
         }
         tuple.text(unlessEmpty: span.statusMessage, bytes)
         tuple.text(unlessEmpty: span.traceState, bytes)
-        tuple.jsonb {
-            $0.attributes(AttributeReader(attributes, field: SpanView.attributesField), bytes)
-        }
+        tuple.jsonb { $0.attributes(span.attributes, bytes) }
         if span.eventCount == 0 {
             tuple.null()
         } else {

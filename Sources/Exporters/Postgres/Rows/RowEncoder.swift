@@ -208,7 +208,7 @@ extension RowEncoder {
             let table = FactTable.span.rawValue
             let start = tables[table].tuple.count
             let isOutside = tables[table].write(
-                span: span, attributes: item.attributes, isFolded: isFolded, resource, scope,
+                span: span, isFolded: isFolded, resource, scope,
                 serviceField: serviceField.rawSpan, times, bytes)
             if isOutside { timesOutsideWindow += 1 }
             close(.span, from: start, position)
@@ -226,7 +226,7 @@ extension RowEncoder {
             let table = FactTable.log.rawValue
             let start = tables[table].tuple.count
             let isOutside = tables[table].write(
-                log: record, attributes: item.attributes, resource, scope,
+                log: record, resource, scope,
                 serviceField: serviceField.rawSpan, times, bytes)
             if isOutside { timesOutsideWindow += 1 }
             close(.log, from: start, position)
