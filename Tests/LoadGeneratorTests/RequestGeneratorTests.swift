@@ -39,6 +39,21 @@ struct RequestGeneratorTests {
         }
     }
 
+    /// Readers are quick at what encoders write.
+    @Test(arguments: Signal.allCases)
+    func `An item's fields stand in the order of their numbers, as encoders write them`(
+        signal: Signal
+    ) throws {
+        var generator = RequestGenerator(signal, serviceCount: 10, seed: 1)
+        let payload = generator.request(itemCount: 2_000, unixNanoseconds: Self.now)
+        for item in try index(payload, signal).items {
+            var reader = WireReader(item.body)
+            var numbers: [Int] = []
+            while let field = try reader.next(in: payload.rawSpan) { numbers.append(field.number) }
+            #expect(numbers == numbers.sorted())
+        }
+    }
+
     @Test(arguments: Signal.allCases)
     func `The seed alone decides what is made`(signal: Signal) {
         var one = RequestGenerator(signal, serviceCount: 10, seed: 42)

@@ -32,12 +32,14 @@ struct DataPoint {
     let spanID: SpanID
 
     func write(_ kind: MetricInstrument.Kind, to point: inout ProtobufWriter) {
+        // Of the exponential histogram alone, attributes come first.
+        if kind == .exponentialHistogram { writeAttributes(field: 1, to: &point) }
         point.fixed64(2, start)
         point.fixed64(3, time)
         switch kind {
         case .counter:
-            point.fixed64(6, series.count)
             writeExemplar(field: 5, to: &point)
+            point.fixed64(6, series.count)
             writeAttributes(field: 7, to: &point)
         case .deltaCounter:
             point.double(4, series.lastSum * 100)
@@ -66,7 +68,6 @@ struct DataPoint {
     }
 
     private func writeExponentialHistogram(to point: inout ProtobufWriter) {
-        writeAttributes(field: 1, to: &point)
         point.fixed64(4, series.count)
         point.double(5, series.sum)
         point.sint(6, MetricSeries.exponentialScale)

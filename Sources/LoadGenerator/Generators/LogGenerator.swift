@@ -53,8 +53,9 @@ struct LogGenerator {
 
     private mutating func write(at time: UInt64, to record: inout ProtobufWriter) {
         record.fixed64(1, time)
-        record.fixed64(11, time + UInt64(random.below(2_000_000)))
-        switch Self.kinds[random.below(Self.kinds.count)] {
+        let observedTime = time + UInt64(random.below(2_000_000))
+        let kind = Self.kinds[random.below(Self.kinds.count)]
+        switch kind {
         case .access: writeAccess(to: &record)
         case .business: writeBusiness(to: &record)
         case .slow: writeSlow(to: &record)
@@ -62,7 +63,12 @@ struct LogGenerator {
         case .debug: writeDebug(to: &record)
         case .event: writeEvent(to: &record)
         }
-        if random.chance(permille: Self.untracedPermille) { return }
+        if !random.chance(permille: Self.untracedPermille) { writeTrace(to: &record) }
+        record.fixed64(11, observedTime)
+        if kind == .event { record.string(12, "shop.cart.updated") }
+    }
+
+    private mutating func writeTrace(to record: inout ProtobufWriter) {
         if recordsOfTrace == Self.recordsPerTrace {
             trace = identifiers.traceID()
             recordsOfTrace = 0
@@ -129,7 +135,6 @@ struct LogGenerator {
     /// An event with a structured body: `kvlist_value = 6`, `KeyValueList { values = 1; }`.
     private mutating func writeEvent(to record: inout ProtobufWriter) {
         severity(9, "INFO", &record)
-        record.string(12, "shop.cart.updated")
         let itemCount = Int64(random.below(12))
         let price = Double(random.below(30_000)) / 100
         record.message(5) { body in

@@ -58,10 +58,17 @@ struct TraceGenerator {
         message.identifier(1, plan.traceID.high, plan.traceID.low)
         message.identifier(2, span.id.word)
         if !span.parent.isZero { message.identifier(4, span.parent.word) }
-        message.raw(operation.fields)
+        message.raw(operation.nameAndKind)
         message.fixed64(7, plan.startUnixNanoseconds + span.start)
         message.fixed64(8, plan.startUnixNanoseconds + span.end)
+        message.raw(operation.attributes)
         writeAttributes(operation.variation, hasFailed: span.hasFailed, to: &message)
+        var failure: Vocabulary.Exception?
+        if span.hasFailed {
+            failure = writeException(at: plan.startUnixNanoseconds + span.end, to: &message)
+        } else if operation.kind == .server, random.chance(permille: 100) {
+            writeMilestone(at: plan.startUnixNanoseconds + span.start, to: &message)
+        }
         if operation.kind == .producer { lastMessage = (plan.traceID, span.id) }
         if operation.kind == .consumer, let lastMessage {
             message.message(13) { link in
@@ -70,10 +77,11 @@ struct TraceGenerator {
                 link.fixed32(6, Self.sampledFlag)
             }
         }
-        if span.hasFailed {
-            writeFailure(at: plan.startUnixNanoseconds + span.end, to: &message)
-        } else if operation.kind == .server, random.chance(permille: 100) {
-            writeMilestone(at: plan.startUnixNanoseconds + span.start, to: &message)
+        if let failure {
+            message.message(15) { status in
+                status.string(2, failure.message)
+                status.varint(3, Self.statusError)
+            }
         }
         message.fixed32(16, Self.sampledFlag)
     }
@@ -123,17 +131,16 @@ struct TraceGenerator {
         if hasFailed { message.attribute(9, "error.type", "500") }
     }
 
-    private mutating func writeFailure(at time: UInt64, to message: inout ProtobufWriter) {
+    private mutating func writeException(
+        at time: UInt64, to message: inout ProtobufWriter
+    ) -> Vocabulary.Exception {
         let exception = Vocabulary.exceptions[random.below(Vocabulary.exceptions.count)]
         message.message(11) { event in
             event.fixed64(1, time)
             event.string(2, "exception")
             event.raw(exception.attributes)
         }
-        message.message(15) { status in
-            status.string(2, exception.message)
-            status.varint(3, Self.statusError)
-        }
+        return exception
     }
 
     private mutating func writeMilestone(at time: UInt64, to message: inout ProtobufWriter) {

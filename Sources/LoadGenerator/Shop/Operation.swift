@@ -19,8 +19,10 @@ struct Operation {
     let service: Int
     let kind: Kind
     let variation: Variation
-    /// Fields of `Span` that never change: `name = 5`, `kind = 6`, and fixed `attributes = 9`.
-    let fields: [UInt8]
+    /// Fields of `Span` that never change: `name = 5` and `kind = 6`.
+    let nameAndKind: [UInt8]
+    /// Those of `attributes = 9` that never change.
+    let attributes: [UInt8]
     /// Time of its own, without that of its children, in microseconds.
     let meanMicroseconds: Double
     let errorPermille: Int
@@ -37,10 +39,12 @@ struct Operation {
         self.variation = variation
         self.meanMicroseconds = meanMicroseconds
         self.errorPermille = errorPermille
-        var writer = ProtobufWriter()
-        writer.string(5, name)
-        writer.varint(6, kind.rawValue)
-        writer.attributes(9, attributes)
-        fields = writer.bytes
+        var head = ProtobufWriter()
+        head.string(5, name)
+        head.varint(6, kind.rawValue)
+        nameAndKind = head.bytes
+        var fixed = ProtobufWriter()
+        fixed.attributes(9, attributes)
+        self.attributes = fixed.bytes
     }
 }
