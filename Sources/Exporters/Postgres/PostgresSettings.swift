@@ -138,13 +138,14 @@ public struct PostgresSettings: Sendable {
     }
 
     /// One consumer more than sessions: it makes the next lot's rows while the server takes the
-    /// others'. Lots gather whatever waits, as PostgreSQL takes 5 to 20 thousand rows best; at low
-    /// load what comes can be queried a moment later.
+    /// others'. Lots gather whatever waits; at low load what comes can be queried a moment later.
+    /// Each pays for a commit, which small rows feel most, so that these come by more; the bytes
+    /// bound what lots hold in memory.
     private static func standardDelivery(connections: Int = 2) -> DeliverySettings {
         var delivery = DeliverySettings()
         delivery.consumerCount = connections + 1
         delivery.lots = LotLimits(
-            itemsMin: 8_000, waitMax: .milliseconds(200), itemsMax: 16_000, bytesMax: 16 << 20,
+            itemsMin: 10_000, waitMax: .milliseconds(200), itemsMax: 20_000, bytesMax: 6 << 20,
             batchesMax: 1_000, mixesSignals: true)
         delivery.retry.initialInterval = .seconds(1)
         return delivery
