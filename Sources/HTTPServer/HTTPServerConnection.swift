@@ -337,6 +337,8 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
     }
 
     func deadlinePassed(_ connection: Connection) {
+        // What it was set for has come in this turn, whose end sets the next one.
+        if isDue { return }
         if connection.isWriteBlocked { return connection.close() }
         switch decoder.phase {
         case .head, .body:

@@ -127,6 +127,26 @@ import Testing
         #expect(try client.isAtEnd())
     }
 
+    @Test func `A request that comes when the idle time ends is answered, and the connection kept`()
+        throws
+    {
+        let clock = ManualClock()
+        let test = try TestServer(clock: clock) { $0.idleTimeout = .seconds(10) }
+        defer { test.stop() }
+        let client = try test.connect()
+        try client.post("/echo", "x")
+        #expect(try client.answer().status == 200)
+        try test.inOneTurn {
+            try client.post("/echo", "y")
+            clock.advance(by: .seconds(11))
+        }
+        #expect(try client.answer().body == "y")
+        try client.post("/echo", "z")
+        #expect(try client.answer().body == "z")
+        advance(test, clock, by: .seconds(11))
+        #expect(try client.isAtEnd())
+    }
+
     @Test func `A timeout of zero never comes`() throws {
         let clock = ManualClock()
         let test = try TestServer(clock: clock) {
