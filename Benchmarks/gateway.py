@@ -94,12 +94,15 @@ class Gateway:
         return code
 
 
-def load(gateway, arguments, seconds, connections=16):
-    """Sends as much as the gateway takes, in requests of 100 items (traces: 45 KB)."""
+def load(gateway, arguments, seconds, connections=16, prepared=20):
+    """Sends as much as the gateway takes, in requests of 100 items (traces: 45 KB).
+
+    So many requests of each connection are made before, and sent over and over; 0: each is made when it is sent.
+    """
     output = subprocess.run(
         [SLUICE, "generate", *arguments, "--endpoint", f"http://127.0.0.1:{gateway.port}",
          "--rate", "0", "--duration", f"{seconds}s", "--connections", str(connections),
-         "--prepare", "20", "--seed", "1"], capture_output=True, text=True, check=False).stdout
+         "--prepare", str(prepared), "--seed", "1"], capture_output=True, text=True, check=False).stdout
     match = re.match(
         r"sent (\d+) .* in ([\d.]+) s.*p50 ([\d.]+) ms, p99 ([\d.]+) ms; ([\d.]+) ([kMG]?)B",
         output)
