@@ -2,7 +2,7 @@
 // signal, the second what is edited, the rest is the request.
 //
 // What the index accepts has to be readable by every view, writable as JSON by the codec (which
-// parses for itself), and, edited or repaired, acceptable again.
+// parses for itself), the same in outline, and, edited or repaired, acceptable again.
 import Bytes
 import OTLP
 
@@ -21,6 +21,7 @@ public func fuzzIndex(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     let clean = accepted(repaired, signal)
     precondition(!clean.needsRepair, "BUG: a repaired payload needs repair")
     walk(clean, repaired)
+    outline(clean, repaired)
     removeItem(choice, clean, repaired)
     insertAttribute(choice, clean, repaired)
     let twice = accepted(repaired + repaired, signal)
@@ -41,14 +42,23 @@ private func accepted(_ payload: [UInt8], _ signal: Signal) -> TelemetryIndex {
     return index
 }
 
+private func outline(_ index: TelemetryIndex, _ payload: [UInt8]) {
+    var outline = TelemetryIndex()
+    guard (try? outline.rebuildOutline(over: payload.rawSpan, as: index.signal)) != nil,
+        outline.items.map(\.field) == index.items.map(\.field),
+        outline.items.map(\.parent) == index.items.map(\.parent)
+    else { preconditionFailure("BUG: an outline has other items") }
+}
+
 private func walk(_ index: TelemetryIndex, _ payload: [UInt8]) {
     let bytes = payload.rawSpan
     for item in index.items {
         var seen = 0
+        var range = ByteRange.none
         switch index.signal {
         case .traces:
             let span = SpanView(item.body, in: bytes)
-            seen = span.attributeCount
+            (seen, range) = (span.attributeCount, span.attributeRange)
             var events = span.events
             while let event = events.next(in: bytes) { _ = EventView(event.value, in: bytes) }
             var links = span.links
@@ -56,13 +66,13 @@ private func walk(_ index: TelemetryIndex, _ payload: [UInt8]) {
             walk(span.attributes, bytes, depth: 0)
         case .logs:
             let record = LogRecordView(item.body, in: bytes)
-            seen = record.attributeCount
+            (seen, range) = (record.attributeCount, record.attributeRange)
             walk(record.content, bytes, depth: 0)
             walk(record.attributes, bytes, depth: 0)
         case .metrics:
             let kind = index.metrics[Int(item.parent)].kind
             let point = DataPointView(item.body, kind, in: bytes)
-            seen = point.attributeCount
+            (seen, range) = (point.attributeCount, point.attributeRange)
             var exemplars = point.exemplars
             while let exemplar = exemplars.next(in: bytes) {
                 _ = ExemplarView(exemplar.value, in: bytes)
@@ -70,7 +80,8 @@ private func walk(_ index: TelemetryIndex, _ payload: [UInt8]) {
             walk(point.attributes, bytes, depth: 0)
         }
         precondition(
-            seen == Int(item.attributeCount), "BUG: index and view count attributes differently")
+            seen == Int(item.attributeCount) && range == item.attributes,
+            "BUG: index and view see other attributes")
     }
 }
 
