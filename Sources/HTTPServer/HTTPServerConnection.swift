@@ -108,6 +108,7 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
         lastProgress = loop.now
         var offset = start
         while connection?.isOpen ?? false {
+            // Answers that only wait for the turn's end need not stop what is behind them.
             if isFull { sendAnswers() }
             if isFull { return offset }
             if decoder.phase == .idle { started = loop.now }

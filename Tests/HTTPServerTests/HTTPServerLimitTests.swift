@@ -61,6 +61,14 @@ import Testing
         #expect(try third.answer().status == 200)
     }
 
+    /// One that has had an answer, and asks for nothing.
+    private func idleClient(of test: TestServer) throws -> TestClient {
+        let client = try test.connect()
+        try client.post("/echo", "x")
+        #expect(try client.answer().status == 200)
+        return client
+    }
+
     /// Moves the clock and lets the loop look at it until the server has answered or closed.
     private func advance(_ test: TestServer, _ clock: ManualClock, by duration: Duration) {
         test.wake()
@@ -89,9 +97,7 @@ import Testing
         let clock = ManualClock()
         let test = try TestServer(clock: clock) { $0.bodyStallTimeout = .seconds(10) }
         defer { test.stop() }
-        let client = try test.connect()
-        try client.post("/echo", "x")
-        #expect(try client.answer().status == 200)
+        let client = try idleClient(of: test)
         try client.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc")
         while test.budget.used != 3 { test.wake() }
         advance(test, clock, by: .seconds(11))
@@ -117,9 +123,7 @@ import Testing
         let clock = ManualClock()
         let test = try TestServer(clock: clock) { $0.idleTimeout = .seconds(10) }
         defer { test.stop() }
-        let client = try test.connect()
-        try client.post("/echo", "x")
-        #expect(try client.answer().status == 200)
+        let client = try idleClient(of: test)
         advance(test, clock, by: .seconds(9))
         try client.post("/echo", "y")
         #expect(try client.answer().status == 200)
@@ -133,9 +137,7 @@ import Testing
         let clock = ManualClock()
         let test = try TestServer(clock: clock) { $0.idleTimeout = .seconds(10) }
         defer { test.stop() }
-        let client = try test.connect()
-        try client.post("/echo", "x")
-        #expect(try client.answer().status == 200)
+        let client = try idleClient(of: test)
         try test.inOneTurn {
             try client.post("/echo", "y")
             clock.advance(by: .seconds(11))
