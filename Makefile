@@ -19,7 +19,7 @@ SWIFT_CODE := Package.swift Sources Tests Fuzz Benchmarks
 STEPS ?= lint unit release integration crash fuzz-corpora
 # For `make run`: the arguments of `sluice run`.
 ARGS ?=
-# For `make fuzz`: the fuzzer and how long it runs.
+# For `make fuzz`: the fuzzer; for it and for `make hostile`: how long it searches.
 TARGET ?= HTTP
 SECONDS ?= 60
 # For `make bench-backlog`: how much the log holds; the disk needs a fifth more.
@@ -29,7 +29,7 @@ KILLS ?= 1000
 SEED ?=
 CRASH_ARGS ?=
 
-.PHONY: build run test test-debug test-asan test-tsan test-integration crash-test test-all \
+.PHONY: build run test test-debug test-asan test-tsan test-integration crash-test hostile test-all \
 	bench bench-backlog bench-postgres differential fuzz fuzz-replay lint format clean help \
 	dependencies build-dependencies bench-dependencies test-dependencies swift
 
@@ -68,6 +68,10 @@ test-integration: build test-dependencies $(VENV)/.installed ## pytest against t
 crash-test: build test-dependencies $(VENV)/.installed ## KILLS=1000 SEED=: nothing acknowledged is lost by kill -9
 	SLUICE=$(abspath $(BINARY)) $(VENV)/bin/python Tests/crash/crash_test.py --kills $(KILLS) \
 		$(if $(SEED),--seed $(SEED)) $(CRASH_ARGS)
+
+hostile: build test-dependencies $(VENV)/.installed ## SECONDS=60 SEED=: attacks, and a search for worse
+	SLUICE=$(abspath $(BINARY)) $(VENV)/bin/python Tests/hostile/hostile.py --seconds $(SECONDS) \
+		$(if $(SEED),--seed $(SEED))
 
 bench: build bench-dependencies ## the benchmarks' table
 	Benchmarks/run

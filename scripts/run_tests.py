@@ -27,6 +27,8 @@ STEPS = {
         " -n 3 --dist loadfile --color=no -q -rfEs"),
     # The short form; `make crash-test` is the long one.
     "crash": f"SLUICE={BINARY} .venv/bin/python Tests/crash/crash_test.py --kills 15",
+    # The short form; `make hostile` searches for worse inputs than those that are kept.
+    "hostile": f"SLUICE={BINARY} .venv/bin/python Tests/hostile/hostile.py --short",
     "fuzz-corpora": "scripts/fuzz replay",
     "asan": "make --no-print-directory test-asan",
     "tsan": "make --no-print-directory test-tsan",

@@ -75,13 +75,14 @@ def write_configuration(path, settings):
 class Sluice:
     """A running gateway. `address` is its receiver's, `admin` that of /ready and /metrics."""
 
-    def __init__(self, directory, settings, env=None, descriptors=None, becomes_ready=True):
+    def __init__(self, directory, settings, env=None, descriptors=None, becomes_ready=True,
+                 prefix=()):
         self.directory = directory
         directory.mkdir(parents=True, exist_ok=True)
         self.config = write_configuration(directory / "sluice.yaml", settings)
         self.log_path = directory / "sluice.log"
         self.has_stopped = False
-        command = [BINARY, "run", "--config", self.config]
+        command = [*prefix, BINARY, "run", "--config", self.config]
         if descriptors:
             command = ["prlimit", f"--nofile={descriptors}:{descriptors}", *command]
         with self.log_path.open("wb") as log:
@@ -143,6 +144,11 @@ class Sluice:
     def ready(self):
         status, text = self.get("/ready")
         return status, json.loads(text)
+
+    def get_json(self, path):
+        status, text = self.get(path)
+        assert status == 200, f"{path}: {status} {text}"
+        return json.loads(text)
 
     def metrics(self):
         """Every sample: {(name, frozenset of labels): value}."""

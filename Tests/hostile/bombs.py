@@ -1,0 +1,69 @@
+"""Known inputs: a few bytes that became gigabytes, minutes or the end of the process."""
+
+from parameters import Parameters
+
+MEBIBYTE = 1 << 20
+
+
+def empties(signal, shape, size, **more):
+    return Parameters(shape, signal, size=size, container="zstd", level=19, **more)
+
+
+# What an index of one entry a message makes of 64 MiB.
+INDEX = [
+    empties("traces", "empty_resources", 62 * MEBIBYTE),
+    empties("traces", "empty_scopes", 62 * MEBIBYTE),
+    empties("metrics", "empty_items", 62 * MEBIBYTE),
+    empties("traces", "empty_items", 62 * MEBIBYTE),
+    empties("logs", "empty_items", 62 * MEBIBYTE),
+    empties("logs", "empty_items", 62 * MEBIBYTE, encoding="json"),
+    empties("traces", "empty_resources", 62 * MEBIBYTE, encoding="json"),
+    empties("metrics", "empty_points", 62 * MEBIBYTE),
+]
+# What decoration makes of resources without items.
+GROWTH = [
+    empties("traces", "empty_resources", 560_000),
+    empties("logs", "empty_resources", 560_000),
+    empties("metrics", "empty_resources", 1_100_000),
+    empties("traces", "an_item_each_resource", 4 * MEBIBYTE),
+    empties("logs", "empty_items", 2 * MEBIBYTE),
+    empties("logs", "shared_resource", 2 * MEBIBYTE, width=300, text=100),
+]
+# What a repair does once for each level.
+REPAIR = [
+    empties("logs", "one_deep_text", 8 * MEBIBYTE, depth=127, characters="invalid"),
+    empties("traces", "one_deep_text", 8 * MEBIBYTE, depth=120, characters="cut", nesting="map"),
+    empties("metrics", "one_deep_text", 8 * MEBIBYTE, depth=100, characters="invalid",
+            nesting="both"),
+    empties("logs", "repeated_schema", MEBIBYTE, text=3, characters="invalid"),
+]
+# Behind the log: each exporter writes each of these out.
+EXPORT = [
+    empties("logs", "empty_items", MEBIBYTE),
+    empties("traces", "least_items", 2 * MEBIBYTE),
+    empties("traces", "one_span_of_events", MEBIBYTE, width=1),
+    empties("traces", "shared_resource", MEBIBYTE, width=100, text=200, characters="control"),
+    empties("metrics", "buckets", 4 * MEBIBYTE),
+    empties("metrics", "exponential_buckets", 4 * MEBIBYTE),
+    empties("logs", "bushes", MEBIBYTE, depth=20, width=3),
+]
+ALL = INDEX + GROWTH + REPAIR + EXPORT
+
+
+def post(address, p, source="127.0.0.2", timeout=60, made={}):
+    """The status, or 0 when there was no answer."""
+    import client
+    import numbered
+    if p not in made:
+        made[p] = p.body()[0]
+    connection = numbered.connect(address, source, timeout)
+    try:
+        headers = {} if p.container == "identity" else {"Content-Encoding": p.container}
+        kind = "application/json" if p.encoding == "json" else "application/x-protobuf"
+        connection.send(client.head_and_body(
+            f"/v1/{p.signal}", made[p], kind, headers=headers))
+        return connection.response().status
+    except (OSError, EOFError):
+        return 0
+    finally:
+        connection.close()

@@ -1,0 +1,147 @@
+"""Small requests that want much memory, or that ended the process."""
+
+import collections
+import concurrent.futures
+import os
+
+import bombs
+import numbered
+from lab import case, comes_back
+from paths import ACTIONS, DETECTED, RESOURCE
+from sluice import configuration, wait_until
+
+# Everything that edits, in the order of the README's sample.
+EDITING = {
+    "resourcedetection": {"detectors": ["env", "system"]},
+    "resource": {"attributes": RESOURCE}, "attributes": {"actions": ACTIONS}}
+
+
+def throw(gateway, parameters, at_once):
+    """How often each status came; beside it an ordinary client is answered."""
+    with concurrent.futures.ThreadPoolExecutor(at_once) as pool:
+        statuses = list(pool.map(lambda p: bombs.post(gateway.address, p), parameters))
+    gateway.must_live()
+    return collections.Counter(statuses)
+
+
+def warm(gateway):
+    """What the first requests of each signal take once, and keep."""
+    for signal in ("traces", "metrics", "logs"):
+        for _ in range(20):
+            numbered_post(gateway, signal)
+    gateway.settle()
+    return gateway.memory()
+
+
+def numbered_post(gateway, signal):
+    one = numbered.Client(gateway.address, 999)
+    status = one.send(signal, 50)
+    one.close()
+    return status
+
+
+def withstands(lab, settings, parameters, at_once, rounds=1, **options):
+    gateway = lab.gateway(settings, **options)
+    client = lab.client(gateway)
+    before = warm(gateway)
+    statuses = throw(gateway, parameters * rounds, at_once)
+    wire = sum(len(p.body()[0]) for p in parameters) * rounds
+    assert all(status in (200, 400, 413, 503) for status in statuses), dict(statuses)
+    assert wait_until(lambda: client.send("traces") == 200, 10, 0.2, "a 200 for an ordinary client")
+    gateway.settle()
+    idle = comes_back(gateway, before)
+    lab.say(f"{dict(statuses)} for {wire} bytes; RSS before {before >> 20} MiB, peak"
+            f" {gateway.peak_memory() >> 20}, sum {gateway.ceiling() >> 20}, idle {idle >> 20}")
+    return gateway
+
+
+@case
+def empty_messages_take_no_gigabytes(lab):
+    withstands(lab, configuration({"nop": {}}), bombs.INDEX, 2, 4 if lab.is_long else 1)
+
+
+@case(is_long=True)
+def eight_at_once_take_no_gigabytes(lab):
+    withstands(lab, configuration({"nop": {}}), bombs.INDEX, 8, 4)
+
+
+@case
+def edits_of_empty_messages_stay_in_bounds(lab):
+    withstands(lab, configuration({"nop": {}}, processors=EDITING), bombs.GROWTH, 3,
+               4 if lab.is_long else 1, env={**os.environ, **DETECTED})
+
+
+@case
+def repairs_stay_in_proportion_and_in_bounds(lab):
+    gateway = withstands(lab, configuration({"nop": {}}), bombs.REPAIR, 2)
+    plain = sum(p.size for p in bombs.REPAIR)
+    nanoseconds = gateway.cpu_nanoseconds() / plain
+    lab.say(f"{nanoseconds:.0f} ns of CPU a byte")
+    # Ordinary telemetry takes 1 to 2; a repair that looks at each level again took 400.
+    assert nanoseconds < 60, f"{nanoseconds:.0f} ns a byte"
+
+
+@case
+def what_exporters_make_of_small_requests_stays_in_bounds(lab):
+    downstream = lab.destination()
+    quick = {"retry_on_failure": {"initial_interval": "100ms", "max_interval": "1s"}}
+    settings = configuration({
+        "otlp_http": {"endpoint": downstream.url, **quick},
+        "otlp_http/json": {"endpoint": downstream.url, "encoding": "json", **quick},
+        "file": {"path": "lines.json", **quick}, "sqlite": {"path": "store.db"},
+        "debug": {"verbosity": "detailed", "output_paths": ["/dev/null"]}})
+    settings["exporters"]["zipkin"] = {"endpoint": downstream.url, **quick}
+    settings["service"]["pipelines"]["traces"]["exporters"].append("zipkin")
+    withstands(lab, settings, bombs.EXPORT, 2)
+
+
+@case
+def the_memory_limiter_recovers_by_itself(lab):
+    settings = configuration(
+        {"nop": {}}, processors={"memory_limiter": {"check_interval": "100ms", "limit_mib": 200}})
+    gateway = lab.gateway(settings)
+    client = lab.client(gateway)
+    assert client.send() == 200
+    statuses = throw(gateway, bombs.INDEX * 2, 8)
+    wait_until(lambda: client.send() == 200, 20, 0.2, "a 200 after the attack")
+    lab.say(f"{dict(statuses)}; then {client.statuses}")
+
+
+@case
+def a_record_that_larger_limits_let_in_does_not_end_later_runs(lab):
+    """Accepted with 4 GiB, worked through or set aside with the defaults; neighbours arrive."""
+    downstream = lab.destination(lambda path, body: None)
+    retry = {"retry_on_failure": {"initial_interval": "50ms", "max_interval": "200ms"}}
+
+    def settings(url, **limits):
+        http = {"max_request_body_size": "256MiB"} if limits else {}
+        return configuration({
+            "otlp_http": {"endpoint": url, **retry}, "sqlite": {"path": "store.db", **retry},
+            "debug": {"verbosity": "detailed", "output_paths": ["/dev/null"]}}, http=http,
+            limits=limits or None)
+
+    directory = lab.directory / "poison"
+    roomy = lab.gateway(settings(downstream.url, request_bodies="4GiB", **more_room()), directory,
+                        is_ended_by_case=True, cage=False)
+    client = lab.client(roomy)
+    assert client.send("logs") == client.send("traces") == 200
+    heavy = [bombs.empties("logs", "empty_items", 6 << 20),
+             bombs.empties("traces", "an_item_each_resource", 24 << 20),
+             bombs.empties("metrics", "buckets", 24 << 20)]
+    statuses = [bombs.post(roomy.address, p) for p in heavy]
+    assert client.send("logs") == client.send("traces") == 200
+    roomy.kill()
+
+    well = lab.destination()
+    gateway = lab.gateway(settings(well.url), directory)
+    gateway.settle(120)
+    wanted = client.all_acknowledged()
+    missing = wanted - well.received(), wanted - numbered.in_sqlite(directory / "store.db")[0]
+    assert not any(missing), f"missing in the destination and in SQLite: {missing}"
+    lab.say(f"heavy {statuses}; peak {gateway.peak_memory() >> 20} MiB of"
+            f" {gateway.ceiling() >> 20}")
+
+
+def more_room():
+    """Keys that this binary knows of service.limits."""
+    return {}

@@ -1,0 +1,162 @@
+"""CPU time of one request on one path, beside that of ordinary telemetry.
+
+Time on the processors of all the gateway's threads, from before the request until it is delivered:
+never time on the wall, which others on the machine decide.
+"""
+
+import dataclasses
+import time
+
+import client
+import ordinary
+from cage import CagedSluice
+
+# What any request may take beyond its size: a connection's and a request's handling, a commit, a
+# lot and its delivery. Ordinary requests of one span take a tenth to a half of it.
+FIXED_NANOSECONDS = 3_000_000
+# An item counts as at least so many bytes.
+ITEM_BYTES = 32
+FACTOR_MAX = 10
+QUIET_SECONDS = 0.03
+QUIET_NANOSECONDS = 200_000
+ORDINARY_BYTES = 1 << 20
+ORDINARY_REQUESTS = 3
+TIMEOUT_SECONDS = 100
+
+TYPES = {"protobuf": "application/x-protobuf", "json": "application/json"}
+
+
+@dataclasses.dataclass
+class Measured:
+    status: int
+    nanoseconds: int
+    wire_bytes: int
+    plain_bytes: int
+    items: int
+    peak_bytes: int = 0
+    # Times the bound; above 1 it is broken.
+    score: float = 0.0
+
+    @property
+    def counted_bytes(self):
+        """By what the bound goes. Empty members and frames are read too, though they hold nothing."""
+        return max(self.plain_bytes, self.wire_bytes, ITEM_BYTES * self.items)
+
+    def __str__(self):
+        return (f"{self.nanoseconds / 1e6:.1f} ms CPU for {self.wire_bytes} B on the wire,"
+                f" {self.plain_bytes} B plain, {self.items} items;"
+                f" peak {self.peak_bytes >> 20} MiB; answered {self.status}")
+
+
+class Meter:
+    """A gateway with one path."""
+
+    def __init__(self, path, directory):
+        self.path, self.directory = path, directory
+        self.destination = path.destination()
+        self.gateway = None
+        self.connection = None
+        self._ordinary = {}
+        self._starts = 0
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *exception):
+        if self.connection:
+            self.connection.close()
+        if self.gateway:
+            self.gateway.kill()
+        if self.destination:
+            self.destination.close()
+
+    def start(self):
+        import os
+        self._starts += 1
+        url = self.destination.url if self.destination else None
+        self.gateway = CagedSluice(
+            self.directory / f"start-{self._starts}", self.path.configuration(url),
+            env={**os.environ, **self.path.env})
+
+    def restart(self):
+        """On a directory of its own: what ended the last one must not end this one."""
+        self.connection = None
+        self.gateway.kill()
+        self.start()
+
+    def send(self, p, body):
+        headers = {} if p.container == "identity" else {"Content-Encoding": p.container}
+        data = client.head_and_body(f"/v1/{p.signal}", body, TYPES[p.encoding], headers=headers)
+        for is_last in (False, True):
+            try:
+                if self.connection is None:
+                    self.connection = client.Connection(self.gateway.address, TIMEOUT_SECONDS)
+                self.connection.send(data)
+                answer = self.connection.response()
+            except (OSError, EOFError):
+                # Closed between requests, or refused early while the body was being sent.
+                self.connection = None
+                self.gateway.must_live()
+                if is_last:
+                    return 0
+                continue
+            if answer.header("Connection") == "close":
+                self.connection.close()
+                self.connection = None
+            return answer.status
+
+    def measure(self, p, body, plain_bytes, items):
+        gateway = self.gateway
+        gateway.forget_peak()
+        before = gateway.cpu_nanoseconds()
+        status = self.send(p, body)
+        spent = self._settled() - before
+        self._clean()
+        return Measured(
+            status, spent, len(body), plain_bytes, items, peak_bytes=gateway.peak_memory())
+
+    def _settled(self):
+        """The clock when all was delivered, without the time that asking for it took."""
+        asking = 0
+        deadline = time.monotonic() + TIMEOUT_SECONDS
+        while True:
+            before = self.gateway.cpu_nanoseconds()
+            time.sleep(QUIET_SECONDS)
+            self.gateway.must_live()
+            now = self.gateway.cpu_nanoseconds()
+            if now - before < QUIET_NANOSECONDS:
+                pending = self.gateway.pending()
+                asked = self.gateway.cpu_nanoseconds() - now
+                if pending == 0:
+                    return now - asking
+                asking += asked
+                if time.monotonic() > deadline:
+                    raise AssertionError(f"{pending} items are not delivered:"
+                                         f"\n{self.gateway.tail()}")
+
+    def _clean(self):
+        """What a print-out holds is nobody's; the disk is small."""
+        for directory in self.directory.glob("start-*/debug.txt"):
+            if directory.stat().st_size > 64 << 20:
+                with directory.open("r+b") as file:
+                    file.truncate(0)
+
+    def ordinary(self, p):
+        """Nanoseconds a byte of ordinary telemetry of this signal, encoding and container."""
+        key = (p.signal, p.encoding, p.container)
+        if key not in self._ordinary:
+            body, plain_bytes, items = ordinary.body(*key, ORDINARY_BYTES)
+            self.measure(p, body, plain_bytes, items)
+            measured = [
+                self.measure(p, body, plain_bytes, items).nanoseconds
+                for _ in range(ORDINARY_REQUESTS)]
+            self._ordinary[key] = sorted(measured)[len(measured) // 2] / plain_bytes
+        return self._ordinary[key]
+
+    def try_out(self, p):
+        rate = self.ordinary(p)
+        measured = self.measure(p, *p.body())
+        bound = FIXED_NANOSECONDS + FACTOR_MAX * rate * measured.counted_bytes
+        measured.score = measured.nanoseconds / bound
+        return measured

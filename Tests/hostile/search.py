@@ -1,0 +1,127 @@
+"""Looks for the input that costs most for its size, on every path, and replays the worst known.
+
+Hill climbing: from the worst known and from random starts, each step changes some parameters and
+stays where that costs more. A seed repeats the choices, though not the measurements.
+"""
+
+import json
+import pathlib
+import time
+
+import shapes
+from cage import Died
+from metering import FACTOR_MAX, Meter
+from parameters import Parameters, is_possible, mutated, random_parameters
+from paths import BY_NAME
+
+KEPT = pathlib.Path(__file__).parent / "worst.json"
+# A measurement that breaks the bound is made again, as another process may have spoiled it.
+REPEATS = 2
+# So many steps without a rise, and the climb begins elsewhere.
+PATIENCE = 12
+
+
+class Findings:
+    """What was measured on one path."""
+
+    def __init__(self, path):
+        self.path = path
+        self.inputs = 0
+        self.bytes = 0
+        self.worst = None
+        self.faults = []
+        self.peak_bytes = 0
+        self.ceiling_bytes = 0
+
+    def add(self, p, measured):
+        self.inputs += 1
+        self.bytes += measured.wire_bytes
+        self.peak_bytes = max(self.peak_bytes, measured.peak_bytes)
+        if self.worst is None or measured.score > self.worst[1].score:
+            self.worst = (p, measured)
+
+
+def kept(path):
+    """The parameters that were worst on a path, of this build's shapes."""
+    known = json.loads(KEPT.read_text()).get(path.name, [])
+    return [p for each in known if (p := Parameters(**each)).shape in shapes.SHAPES]
+
+
+def try_out(meter, findings, p):
+    """The score, or infinity for what ends the gateway."""
+    try:
+        measured = meter.try_out(p)
+        for _ in range(REPEATS):
+            if measured.score <= 1:
+                break
+            again = meter.try_out(p)
+            measured = min(measured, again, key=lambda each: each.score)
+    except (Died, AssertionError) as error:
+        findings.inputs += 1
+        findings.faults.append(f"{p}: {str(error).splitlines()[0]}")
+        meter.restart()
+        return float("inf")
+    findings.add(p, measured)
+    if measured.score > 1:
+        findings.faults.append(
+            f"{p}: {measured.score * FACTOR_MAX:.0f} times ordinary telemetry, {FACTOR_MAX} are"
+            f" the most: {measured}")
+    ceiling = findings.ceiling_bytes = meter.gateway.ceiling()
+    if measured.peak_bytes > ceiling:
+        findings.faults.append(
+            f"{p}: peak {measured.peak_bytes >> 20} MiB, the printed sum is {ceiling >> 20} MiB")
+        meter.restart()
+    return measured.score
+
+
+VARIANTS = [
+    {"width": 4, "text": 3, "depth": 3},
+    {"width": 7, "text": 40, "depth": 120, "characters": "invalid", "nesting": "both"},
+    {"width": 1, "text": 300, "depth": 1, "characters": "control", "size": 2 << 20},
+]
+
+
+def systematic(path):
+    """Each shape in each signal and encoding, in a few variants."""
+    for name, (_, signals, encodings) in shapes.SHAPES.items():
+        for signal in signals:
+            for encoding in encodings:
+                for variant in VARIANTS:
+                    if signal in path.signals:
+                        yield Parameters(**{
+                            "shape": name, "signal": signal, "encoding": encoding,
+                            "size": 256 << 10, "container": "zstd", **variant})
+
+
+def replay(path, directory, inputs=None):
+    """Each known input of a path once."""
+    findings = Findings(path)
+    with Meter(path, directory) as meter:
+        for p in kept(path) if inputs is None else inputs:
+            try_out(meter, findings, p)
+    return findings
+
+
+def search(path, directory, random, seconds):
+    """Climbs until the time is over."""
+    findings = Findings(path)
+    deadline = time.monotonic() + seconds
+    starts = kept(path)
+    with Meter(path, directory) as meter:
+        while time.monotonic() < deadline:
+            p = starts.pop() if starts else random_parameters(random, path.signals)
+            if p.signal not in path.signals or not is_possible(p):
+                continue
+            score, failures = try_out(meter, findings, p), 0
+            while failures < PATIENCE and time.monotonic() < deadline:
+                candidate = mutated(random, p, path.signals)
+                found = try_out(meter, findings, candidate)
+                if found > score and found != float("inf"):
+                    p, score, failures = candidate, found, 0
+                else:
+                    failures += 1
+    return findings
+
+
+def path_named(name):
+    return BY_NAME[name]
