@@ -5,22 +5,25 @@ never time on the wall, which others on the machine decide.
 """
 
 import dataclasses
+import os
 import time
 
 import client
 import ordinary
 from cage import CagedSluice
 
-# What any request may take beyond its size: a connection's and a request's handling, a commit, a
-# lot and its delivery. Ordinary requests of one span take a tenth to a half of it.
-FIXED_NANOSECONDS = 3_000_000
 # An item counts as at least so many bytes.
 ITEM_BYTES = 32
 FACTOR_MAX = 10
+# What the log's keeper, a commit that fell on a busy disk and the like may add to a measurement.
+NOISE_NANOSECONDS = 500_000
 QUIET_SECONDS = 0.03
 QUIET_NANOSECONDS = 200_000
 ORDINARY_BYTES = 1 << 20
 ORDINARY_REQUESTS = 3
+# One small request says little by itself.
+SMALL_BYTES = 16 << 10
+SMALL_REQUESTS = 10
 TIMEOUT_SECONDS = 100
 
 TYPES = {"protobuf": "application/x-protobuf", "json": "application/json"}
@@ -72,7 +75,6 @@ class Meter:
             self.destination.close()
 
     def start(self):
-        import os
         self._starts += 1
         url = self.destination.url if self.destination else None
         self.gateway = CagedSluice(
@@ -143,20 +145,30 @@ class Meter:
                     file.truncate(0)
 
     def ordinary(self, p):
-        """Nanoseconds a byte of ordinary telemetry of this signal, encoding and container."""
+        """What ordinary telemetry of this signal, encoding and container costs on this path: the
+        nanoseconds of a request of one item, which are the fixed part, and those of a byte."""
         key = (p.signal, p.encoding, p.container)
         if key not in self._ordinary:
-            body, plain_bytes, items = ordinary.body(*key, ORDINARY_BYTES)
-            self.measure(p, body, plain_bytes, items)
-            measured = [
-                self.measure(p, body, plain_bytes, items).nanoseconds
-                for _ in range(ORDINARY_REQUESTS)]
-            self._ordinary[key] = sorted(measured)[len(measured) // 2] / plain_bytes
+            self._ordinary[key] = tuple(
+                self._median(p, ordinary.body(*key, size), requests) / divisor
+                for size, requests, divisor in (
+                    (0, SMALL_REQUESTS, 1),
+                    (ORDINARY_BYTES, ORDINARY_REQUESTS, ordinary.body(*key, ORDINARY_BYTES)[1])))
         return self._ordinary[key]
 
+    def _median(self, p, body, requests):
+        self.measure(p, *body)
+        measured = sorted(self.measure(p, *body).nanoseconds for _ in range(requests))
+        return measured[len(measured) // 2]
+
     def try_out(self, p):
-        rate = self.ordinary(p)
-        measured = self.measure(p, *p.body())
-        bound = FIXED_NANOSECONDS + FACTOR_MAX * rate * measured.counted_bytes
-        measured.score = measured.nanoseconds / bound
+        fixed, rate = self.ordinary(p)
+        body = p.body()
+        measured = self.measure(p, *body)
+        if measured.counted_bytes < SMALL_BYTES:
+            for _ in range(SMALL_REQUESTS - 1):
+                measured.nanoseconds += self.measure(p, *body).nanoseconds
+            measured.nanoseconds //= SMALL_REQUESTS
+        measured.score = measured.nanoseconds / (
+            NOISE_NANOSECONDS + FACTOR_MAX * (fixed + rate * measured.counted_bytes))
         return measured

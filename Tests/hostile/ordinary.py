@@ -62,12 +62,13 @@ NAMES = {
 
 @functools.cache
 def plain(signal, encoding, size):
-    """(bytes, items), a resource for each 50 items."""
+    """(bytes, items), a resource for each 50 items; of a size of 0 one item."""
     source = random.Random(f"{signal} {encoding}")
+    a_resource = ITEMS_A_RESOURCE if size else 1
     outer, inner = NAMES[signal]
 
     def resource():
-        items = [MAKERS[signal](source) for _ in range(ITEMS_A_RESOURCE)]
+        items = [MAKERS[signal](source) for _ in range(a_resource)]
         return (outer, [
             ("resource", [
                 ("attributes", [("key", "service.name"), ("value", [

@@ -8,7 +8,7 @@ import shapes
 
 SIGNALS = ("traces", "metrics", "logs")
 ENCODINGS = ("protobuf", "json")
-SIZE_MIN = 8 << 10
+SIZE_MIN = 256
 # Above 1 MiB a request leaves the event loop; what is worse than linear shows on both sides.
 SIZE_MAX = 24 << 20
 

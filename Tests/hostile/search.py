@@ -64,8 +64,8 @@ def try_out(meter, findings, p):
     findings.add(p, measured)
     if measured.score > 1:
         findings.faults.append(
-            f"{p}: {measured.score * FACTOR_MAX:.0f} times ordinary telemetry, {FACTOR_MAX} are"
-            f" the most: {measured}")
+            f"{measured.score * FACTOR_MAX:.0f} times ordinary telemetry, {FACTOR_MAX} are the"
+            f" most: {p}: {measured}")
     ceiling = findings.ceiling_bytes = meter.gateway.ceiling()
     if measured.peak_bytes > ceiling:
         findings.faults.append(
