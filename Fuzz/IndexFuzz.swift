@@ -13,13 +13,10 @@ public func fuzzIndex(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     let payload = unsafe Array(UnsafeBufferPointer(start: start + 2, count: count - 2))
     guard let index = indexed(payload, signal) else { return 0 }
 
-    var line: [UInt8] = []
-    // Its limit is on messages, which nest more often than values; deep payloads may be refused.
-    _ = try? OTLPJSON.write(payload.rawSpan, as: signal, into: &line)
-
-    let repaired = index.needsRepair ? PayloadRepair.repair(payload, as: signal) : payload
+    let repaired = index.needsRepair ? repair(payload, signal) : payload
     let clean = accepted(repaired, signal)
     precondition(!clean.needsRepair, "BUG: a repaired payload needs repair")
+    writeJSON(clean, repaired)
     walk(clean, repaired)
     outline(clean, repaired)
     removeItem(choice, clean, repaired)
@@ -40,6 +37,29 @@ private func accepted(_ payload: [UInt8], _ signal: Signal) -> TelemetryIndex {
         preconditionFailure("BUG: an edit or a repair made an invalid payload")
     }
     return index
+}
+
+private func repair(_ payload: [UInt8], _ signal: Signal) -> [UInt8] {
+    do throws(WireError) {
+        return try PayloadRepair.repair(payload, as: signal)
+    } catch {
+        preconditionFailure("BUG: a small payload is too large when it is repaired")
+    }
+}
+
+/// What is accepted can be delivered as JSON, and another gateway accepts that, with as many items.
+private func writeJSON(_ index: TelemetryIndex, _ payload: [UInt8]) {
+    do {
+        var line: [UInt8] = []
+        let replaced = try OTLPJSON.write(payload.rawSpan, as: index.signal, into: &line)
+        precondition(replaced == 0, "BUG: text is not UTF-8 after repair")
+        let back = try OTLPJSON.transcode(line.rawSpan, as: index.signal, outputBytesMax: .max)
+        let again = accepted(back.protobuf, index.signal)
+        precondition(!again.needsRepair, "BUG: JSON of ours needs repair")
+        precondition(again.items.count == index.items.count, "BUG: JSON has other items")
+    } catch {
+        preconditionFailure("BUG: what the index accepts cannot be written as JSON: \(error)")
+    }
 }
 
 private func outline(_ index: TelemetryIndex, _ payload: [UInt8]) {

@@ -274,22 +274,86 @@ func refusal(_ members: String) -> OTLPJSONError.Reason? {
                 + "(line 2, column 44): ids are hexadecimal digits in OTLP/JSON, not base64")
     }
 
-    @Test func `Nesting is limited, in known fields and unknown ones`() throws {
+    @Test func `Nesting is limited in unknown fields`() throws {
         func nested(_ levels: Int) -> String {
-            "{\"x\":" + String(repeating: "[", count: levels - 1)
-                + String(repeating: "]", count: levels - 1) + "}"
+            "{\"x\":" + String(repeating: "[", count: levels)
+                + String(repeating: "]", count: levels) + "}"
         }
-        #expect(try hex(nested(OTLPJSON.depthMax)) == "")
-        for deep in [nested(OTLPJSON.depthMax + 1), nested(1_000_000)] {
+        #expect(try hex(nested(OTLPJSON.unknownDepthMax)) == "")
+        for deep in [nested(OTLPJSON.unknownDepthMax + 1), nested(1_000_000)] {
             let error = #expect(throws: OTLPJSONError.self) { try hex(deep) }
             #expect(error?.reason == .tooDeep(limit: 128))
         }
-        let open = "{\"arrayValue\":{\"values\":["
-        let known =
+    }
+
+    /// One request in both encodings: a log record whose body is a map in a list in a map, and so
+    /// on, so many levels deep.
+    private func nested(_ levels: Int) -> (protobuf: [UInt8], json: String) {
+        var value = ProtobufWriter()
+        value.string(1, "x")
+        var json = "{\"stringValue\":\"x\"}"
+        for level in 0..<levels {
+            var inner = ProtobufWriter()
+            var outer = ProtobufWriter()
+            if level % 2 == 0 {
+                var entry = ProtobufWriter()
+                entry.string(1, "k")
+                entry.bytes(2, value.bytes)
+                inner.bytes(1, entry.bytes)
+                outer.bytes(6, inner.bytes)
+                json = "{\"kvlistValue\":{\"values\":[{\"key\":\"k\",\"value\":\(json)}]}}"
+            } else {
+                inner.bytes(1, value.bytes)
+                outer.bytes(5, inner.bytes)
+                json = "{\"arrayValue\":{\"values\":[\(json)]}}"
+            }
+            value = outer
+        }
+        let body = value.bytes
+        let protobuf = Fixture.request { request in
+            request.message(1) { resource in
+                resource.message(2) { scope in scope.message(2) { $0.bytes(5, body) } }
+            }
+        }
+        json = "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"body\":\(json)}]}]}]}"
+        return (protobuf, json)
+    }
+
+    @Test func `Both encodings nest equally deep, and are refused in the same words`() throws {
+        let limit = TelemetryIndex.valueDepthMax
+        let (protobuf, json) = nested(limit)
+        #expect(try TelemetryIndex(protobuf, .logs).items.count == 1)
+        let back = try OTLPJSON.transcode(
+            Array(json.utf8).rawSpan, as: .logs, outputBytesMax: .max)
+        #expect(back.protobuf == protobuf)
+        var line: [UInt8] = []
+        try OTLPJSON.write(protobuf.rawSpan, as: .logs, into: &line)
+        #expect(String(decoding: line, as: UTF8.self) == json)
+
+        for levels in [limit + 1, 3_000] {
+            let deeper = nested(levels)
+            let words = "values are nested deeper than \(limit) levels"
+            #expect { try TelemetryIndex(deeper.protobuf, .logs) } throws: {
+                ($0 as? WireError)?.description.hasSuffix(words) == true
+            }
+            let error = #expect(throws: OTLPJSONError.self) { try hex(deeper.json, .logs) }
+            #expect(error?.problem == words)
+        }
+    }
+
+    @Test func `Large values inside many others come out whole`() throws {
+        let text = String(repeating: "a", count: 70_000)
+        let json =
             "{\"resourceLogs\":[{\"scopeLogs\":[{\"logRecords\":[{\"body\":"
-            + String(repeating: open, count: 100_000)
-        let error = #expect(throws: OTLPJSONError.self) { try hex(known, .logs) }
-        #expect(error?.reason == .tooDeep(limit: 128))
+            + String(repeating: "{\"arrayValue\":{\"values\":[", count: 100)
+            + "{\"stringValue\":\"\(text)\"},{\"stringValue\":\"\(text)\"}"
+            + String(repeating: "]}}", count: 100) + "}]}]}]}"
+        let protobuf = try OTLPJSON.transcode(
+            Array(json.utf8).rawSpan, as: .logs, outputBytesMax: .max
+        ).protobuf
+        var line: [UInt8] = []
+        try OTLPJSON.write(protobuf.rawSpan, as: .logs, into: &line)
+        #expect(String(decoding: line, as: UTF8.self) == json)
     }
 
     @Test func `Output is limited`() throws {

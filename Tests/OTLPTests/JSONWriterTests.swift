@@ -186,7 +186,7 @@ func bytes(_ digits: String) -> [UInt8] {
 
     @Test func `Nesting and output are limited`() {
         var body: [UInt8] = []
-        for level in 0..<301 {
+        for level in 0..<901 {
             var outer = ProtobufWriter()
             outer.bytes(level % 2 == 0 ? 5 : 1, body)
             body = outer.bytes

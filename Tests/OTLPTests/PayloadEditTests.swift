@@ -178,7 +178,7 @@ private func attribute(_ key: String, _ value: String, field: Int) -> [UInt8] {
         }
         let index = try TelemetryIndex(payload)
         #expect(index.textFaultCount == 1 && index.needsRepair)
-        let repaired = PayloadRepair.repair(payload, as: .traces)
+        let repaired = try PayloadRepair.repair(payload, as: .traces)
         let after = try TelemetryIndex(repaired)
         #expect(!after.needsRepair && after.items.count == 2)
         var attributes = AttributeReader(after.items[1].attributes, field: 9)
@@ -198,7 +198,8 @@ private func attribute(_ key: String, _ value: String, field: Int) -> [UInt8] {
             }
         }
         #expect(try TelemetryIndex(payload).hasSplitMessages)
-        let after = try TelemetryIndex(PayloadRepair.repair(payload, as: .traces))
+        let after = try TelemetryIndex(
+            try PayloadRepair.repair(payload, as: .traces))
         #expect(!after.hasSplitMessages && after.resources[0].attributeCount == 2)
     }
 
@@ -211,8 +212,182 @@ private func attribute(_ key: String, _ value: String, field: Int) -> [UInt8] {
             }
         }
         #expect(try TelemetryIndex(payload, .metrics).hasSplitMessages)
-        let repaired = PayloadRepair.repair(payload, as: .metrics)
+        let repaired = try PayloadRepair.repair(payload, as: .metrics)
         let after = try TelemetryIndex(repaired, .metrics)
         #expect(after.metrics[0].kind == .sum && after.items.count == 1)
+    }
+
+    /// A log record whose body is what `body` writes into its `AnyValue`.
+    private func record(_ body: (inout ProtobufWriter) -> Void) -> [UInt8] {
+        Fixture.oneScope { $0.message(2) { $0.message(5, body) } }
+    }
+
+    private func list(_ value: inout ProtobufWriter, _ texts: [String]) {
+        value.message(5) { array in
+            for text in texts { array.message(1) { $0.string(1, text) } }
+        }
+    }
+
+    /// Of what `record` made, as text.
+    private func bodyTexts(_ payload: [UInt8]) throws -> [String]? {
+        let index = try TelemetryIndex(payload, .logs)
+        let bytes = payload.rawSpan
+        let content = LogRecordView(index.items[0].body, in: bytes).content
+        guard case .array(let range) = content else { return nil }
+        var texts: [String] = []
+        var values = ValueReader(array: range)
+        while case .string(let text) = values.next(in: bytes) { texts.append(bytes.string(text)) }
+        return texts
+    }
+
+    @Test func `What a field of a oneof had before another one was set does not come back`() throws
+    {
+        let payload = record { value in
+            list(&value, ["a"])
+            list(&value, ["b"])
+            value.string(1, "s")
+            list(&value, ["c"])
+            list(&value, ["d", "e"])
+        }
+        #expect(try TelemetryIndex(payload, .logs).hasSplitMessages)
+        let repaired = try PayloadRepair.repair(payload, as: .logs)
+        #expect(try bodyTexts(repaired) == ["c", "d", "e"])
+        #expect(try !TelemetryIndex(repaired, .logs).needsRepair)
+        // The JSON writer says the same of bytes that nobody has repaired.
+        var json: [UInt8] = []
+        try OTLPJSON.write(payload.rawSpan, as: .logs, into: &json)
+        let values = ["c", "d", "e"].map { "{\"stringValue\":\"\($0)\"}" }
+        #expect(
+            String(decoding: json, as: UTF8.self).contains(
+                "{\"arrayValue\":{\"values\":[\(values.joined(separator: ","))]}}"))
+    }
+
+    @Test func `A list that a string has displaced is gone`() throws {
+        let payload = record { value in
+            list(&value, ["a"])
+            list(&value, ["b"])
+            value.string(1, "s")
+        }
+        let repaired = try PayloadRepair.repair(payload, as: .logs)
+        let item = try TelemetryIndex(repaired, .logs).items[0]
+        let content = LogRecordView(item.body, in: repaired.rawSpan).content
+        guard case .string(let text) = content else { return #expect(Bool(false)) }
+        #expect(repaired.rawSpan.string(text) == "s")
+    }
+
+    @Test func `A status and buckets in parts are merged`() throws {
+        let spans = Fixture.oneScope { scope in
+            Fixture.span(&scope) { span in
+                span.message(15) { $0.string(2, "why") }
+                span.message(15) { $0.varint(3, 2) }
+            }
+        }
+        let merged = try PayloadRepair.repair(spans, as: .traces)
+        let item = try TelemetryIndex(merged).items[0]
+        let view = SpanView(item.body, in: merged.rawSpan)
+        #expect(view.statusCode == 2 && merged.rawSpan.string(view.statusMessage) == "why")
+        #expect(MessageReader(item.body, field: 15).count(in: merged.rawSpan) == 1)
+
+        let points = Fixture.oneScope { scope in
+            scope.message(2) { metric in
+                metric.message(10) { data in
+                    data.message(1) { point in
+                        point.message(8) { $0.varint(2, 1) }
+                        point.message(8) { $0.varint(2, 2) }
+                    }
+                }
+            }
+        }
+        let whole = try PayloadRepair.repair(points, as: .metrics)
+        let index = try TelemetryIndex(whole, .metrics)
+        #expect(!index.needsRepair)
+        let point = DataPointView(
+            index.items[0].body, .exponentialHistogram, in: whole.rawSpan)
+        #expect(point.positive.counts == [1, 2])
+    }
+
+    @Test func `Text is repaired at the deepest level, and the result is bounded`() throws {
+        var value = ProtobufWriter()
+        value.bytes(1, [UInt8](repeating: 0xFF, count: 20_000))
+        for _ in 0..<TelemetryIndex.valueDepthMax {
+            var array = ProtobufWriter()
+            array.bytes(1, value.bytes)
+            value = ProtobufWriter()
+            value.bytes(5, array.bytes)
+        }
+        let payload = record { $0.raw(value.bytes) }
+        let repaired = try PayloadRepair.repair(payload, as: .logs)
+        let index = try TelemetryIndex(repaired, .logs)
+        #expect(!index.needsRepair && index.items.count == 1)
+        #expect(repaired.count > 60_000 && repaired.count < 62_000)
+        #expect { try PayloadRepair.repair(payload, as: .logs, bytesMax: 60_000) } throws: {
+            ($0 as? WireError)?.reason == .tooLarge(limit: 60_000)
+        }
+    }
+
+    @Test func `More parts than any encoder sends are refused`() {
+        func parts(_ count: Int) -> [UInt8] {
+            record { value in
+                for _ in 0..<count { value.message(5) { _ in } }
+            }
+        }
+        let limit = TelemetryIndex.splitPartsMax
+        #expect(throws: Never.self) { try TelemetryIndex(parts(limit + 1), .logs) }
+        #expect { try TelemetryIndex(parts(limit + 2), .logs) } throws: {
+            ($0 as? WireError)?.reason == .tooManyParts(limit: limit)
+        }
+    }
+}
+
+extension MessageReader {
+    fileprivate consuming func count(in bytes: RawSpan) -> Int {
+        var count = 0
+        while next(in: bytes) != nil { count += 1 }
+        return count
+    }
+}
+
+@Suite struct NestingWriterTests {
+    /// A random tree of messages, written by both writers; the lengths are guessed badly.
+    private func write(
+        _ random: inout SeededGenerator, _ writer: inout NestingWriter, depth: Int
+    ) throws(WireError) -> [UInt8] {
+        var plain = ProtobufWriter()
+        for _ in 0..<Int.random(in: 0...3, using: &random) {
+            if depth > 0, Bool.random(using: &random) {
+                let message = try writer.open(
+                    2, expecting: [0, 100, 5_000, 3_000_000].randomElement(using: &random) ?? 0)
+                plain.bytes(2, try write(&random, &writer, depth: depth - 1))
+                try writer.close(message)
+            } else {
+                let count = Int.random(in: 0...6_000, using: &random)
+                let text = [UInt8](repeating: UInt8(count & 0x7F), count: count)
+                plain.bytes(1, text)
+                try writer.bytes(1, text.rawSpan, ByteRange(start: 0, end: count))
+            }
+        }
+        return plain.bytes
+    }
+
+    @Test(arguments: 0..<40) func `It writes what the plain writer does`(seed: UInt64) throws {
+        var random = SeededGenerator(seed: seed)
+        var writer = NestingWriter()
+        let plain = try write(&random, &writer, depth: 12)
+        #expect(try writer.finish() == plain)
+    }
+
+    @Test func `Its limit counts lengths that grow`() throws {
+        func whole(_ bytesMax: Int) throws(WireError) -> [UInt8] {
+            var writer = NestingWriter(bytesMax: bytesMax)
+            let text = [UInt8](repeating: 0x61, count: 5_000)
+            let message = try writer.open(1, expecting: 0)
+            try writer.bytes(1, text.rawSpan, ByteRange(start: 0, end: text.count))
+            try writer.close(message)
+            return try writer.finish()
+        }
+        let bytes = try whole(.max)
+        #expect(bytes.count == 5_006)
+        #expect(try whole(5_006) == bytes)
+        #expect(throws: WireError.self) { try whole(5_005) }
     }
 }

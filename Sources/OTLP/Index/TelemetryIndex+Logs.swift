@@ -20,7 +20,7 @@ extension TelemetryIndex {
             case 3, 12: _ = try text(field, bytes)
             case 5:
                 try field.expect(.bytes)
-                if hasBody { hasSplitMessages = true }
+                if hasBody { splitPartCount += 1 }
                 hasBody = true
                 try validateValue(field.value, bytes, depth: 0)
             case 6:

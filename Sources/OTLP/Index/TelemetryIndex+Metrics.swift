@@ -22,7 +22,7 @@ extension TelemetryIndex {
             case 5, 7, 9, 10, 11:
                 try field.expect(.bytes)
                 // Of a oneof the last one counts, and parts of the same one merge.
-                if entry.dataFrame >= 0 { hasSplitMessages = true }
+                if entry.dataFrame >= 0 { splitPartCount += 1 }
                 entry.dataFrame = push(field, parent: frame)
                 // The case list above is the list of raw values.
                 entry.kind = MetricKind(rawValue: UInt8(field.number)) ?? .none
@@ -122,6 +122,7 @@ extension TelemetryIndex {
     private mutating func validateExponential(
         _ range: ByteRange, _ bytes: RawSpan, _ item: inout ItemEntry
     ) throws(WireError) {
+        var bucketsSeen = 0
         var reader = WireReader(range)
         while let field = try reader.next(in: bytes) {
             switch field.number {
@@ -130,7 +131,11 @@ extension TelemetryIndex {
                 item.addAttributes(count, from: field, to: reader.offset)
             case 2, 3, 4, 5, 7, 12, 13, 14: try field.expect(.fixed64)
             case 6, 10: try field.expect(.varint)
-            case 8, 9: try validateBuckets(field, bytes)
+            case 8, 9:
+                let sign = field.number &- 7  // 1 for positive, 2 for negative
+                if bucketsSeen & sign != 0 { splitPartCount += 1 }
+                bucketsSeen |= sign
+                try validateBuckets(field, bytes)
             case 11: try validateExemplar(field, bytes, &item)
             default: continue
             }
@@ -141,7 +146,6 @@ extension TelemetryIndex {
     private mutating func validateBuckets(
         _ whole: WireField, _ bytes: RawSpan
     ) throws(WireError) {
-        // Given twice, buckets merge by themselves: readers append the counts in order.
         try whole.expect(.bytes)
         var reader = WireReader(whole.value)
         while let field = try reader.next(in: bytes) {

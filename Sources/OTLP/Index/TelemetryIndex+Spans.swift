@@ -14,6 +14,7 @@ extension TelemetryIndex {
         var item = ItemEntry(whole, frame: frame, parent: scope)
         var traceID = ByteRange.none
         var spanID = ByteRange.none
+        var hasStatus = false
         var reader = WireReader(whole.value)
         if let ids = reader.passPlainIDs(in: bytes) { (traceID, spanID) = ids }
         while let field = try reader.next(in: bytes) {
@@ -35,7 +36,10 @@ extension TelemetryIndex {
             case 8: try field.expect(.fixed64)
             case 11: try validateEvent(field, bytes)
             case 13: try validateLink(field, bytes, &item)
-            case 15: try validateStatus(field, bytes)
+            case 15:
+                if hasStatus { splitPartCount += 1 }
+                hasStatus = true
+                try validateStatus(field, bytes)
             case 16: try field.expect(.fixed32)
             default: continue
             }
@@ -99,7 +103,6 @@ extension TelemetryIndex {
     private mutating func validateStatus(
         _ whole: WireField, _ bytes: RawSpan
     ) throws(WireError) {
-        // Given twice, a status merges by itself: its readers take the last of each field.
         try whole.expect(.bytes)
         var reader = WireReader(whole.value)
         while let field = try reader.next(in: bytes) {

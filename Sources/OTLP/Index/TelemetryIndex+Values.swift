@@ -2,7 +2,8 @@ import Bytes
 
 /// The messages that every signal shares: attributes and their values.
 extension TelemetryIndex {
-    /// How deep lists and maps may be nested in a value. The Collector has no limit of its own; a
+    /// How deep lists and maps may be nested in a value: the one limit on nesting, in protobuf and
+    /// in JSON, on the way in and on the way out. The Collector has no limit of its own; a
     /// recursive decoder dies of its stack first, somewhere past 10,000.
     public static let valueDepthMax = 128
 
@@ -35,7 +36,7 @@ extension TelemetryIndex {
         return 1 &+ reader.passPlainAttributes(tagged: tag, in: bytes)
     }
 
-    // message KeyValue { string key = 1; AnyValue value = 2; }
+    // message KeyValue { string key = 1; AnyValue value = 2; int32 key_strindex = 3; }
     private mutating func validateAnyKeyValue(
         _ whole: WireField, _ bytes: RawSpan, depth: Int
     ) throws(WireError) {
@@ -46,9 +47,10 @@ extension TelemetryIndex {
             case 1: _ = try text(field, bytes)
             case 2:
                 try field.expect(.bytes)
-                if hasValue { hasSplitMessages = true }
+                if hasValue { splitPartCount += 1 }
                 hasValue = true
                 try validateValue(field.value, bytes, depth: depth)
+            case 3: try field.expect(.varint)
             default: continue
             }
         }
@@ -56,7 +58,8 @@ extension TelemetryIndex {
 
     // message AnyValue { oneof value { string string_value = 1; bool bool_value = 2;
     //   int64 int_value = 3; double double_value = 4; ArrayValue array_value = 5;
-    //   KeyValueList kvlist_value = 6; bytes bytes_value = 7; } }
+    //   KeyValueList kvlist_value = 6; bytes bytes_value = 7;
+    //   int32 string_value_strindex = 8; } }
     mutating func validateValue(
         _ range: ByteRange, _ bytes: RawSpan, depth: Int
     ) throws(WireError) {
@@ -65,7 +68,7 @@ extension TelemetryIndex {
         while let field = try reader.next(in: bytes) {
             switch field.number {
             case 1: _ = try text(field, bytes)
-            case 2, 3: try field.expect(.varint)
+            case 2, 3, 8: try field.expect(.varint)
             case 4: try field.expect(.fixed64)
             case 5, 6:
                 try field.expect(.bytes)
@@ -73,7 +76,7 @@ extension TelemetryIndex {
                     throw WireError(.tooDeep(limit: Self.valueDepthMax), at: field.start)
                 }
                 nestedCount += 1
-                if nestedCount > 1 { hasSplitMessages = true }
+                if nestedCount > 1 { splitPartCount += 1 }
                 try validateNested(
                     field.value, bytes, isMap: field.number == 6, depth: depth + 1)
             case 7: try field.expect(.bytes)

@@ -19,9 +19,10 @@ public struct TelemetryIndex: Sendable {
     public internal(set) var faultyItemCount = 0
     /// How many strings are not UTF-8.
     public internal(set) var textFaultCount = 0
-    /// Whether a message that may stand once stands twice, so that its parts have to be merged
-    /// before offsets into it mean anything.
-    public internal(set) var hasSplitMessages = false
+    /// How often a message that may stand once stands once more, so that its parts have to be
+    /// merged before offsets into it mean anything.
+    public internal(set) var splitPartCount = 0
+    public var hasSplitMessages: Bool { splitPartCount > 0 }
     /// Whether items are looked into.
     var readsItems = true
 
@@ -64,6 +65,9 @@ public struct TelemetryIndex: Sendable {
                 throw WireError(.tooLarge(limit: Self.payloadBytesMax), at: 0)
             }
             try indexRequest(bytes)
+            guard splitPartCount <= Self.splitPartsMax else {
+                throw WireError(.tooManyParts(limit: Self.splitPartsMax), at: 0)
+            }
         } catch {
             removeAll()
             throw error
@@ -73,6 +77,9 @@ public struct TelemetryIndex: Sendable {
     /// Offsets are 32 bits; 1 GiB leaves room for the growth that edits bring.
     public static let payloadBytesMax = 1 << 30
 
+    /// Parts of messages that may stand once. No encoder writes any; each takes memory to merge.
+    public static let splitPartsMax = 65_536
+
     mutating func removeAll() {
         frames.removeAll(keepingCapacity: true)
         resources.removeAll(keepingCapacity: true)
@@ -81,7 +88,7 @@ public struct TelemetryIndex: Sendable {
         items.removeAll(keepingCapacity: true)
         faultyItemCount = 0
         textFaultCount = 0
-        hasSplitMessages = false
+        splitPartCount = 0
     }
 
     /// The scope that an item belongs to, as an index into `scopes`.
@@ -116,7 +123,7 @@ public struct TelemetryIndex: Sendable {
             switch field.number {
             case 1:
                 try field.expect(.bytes)
-                if entry.resourceFrame >= 0 { hasSplitMessages = true }
+                if entry.resourceFrame >= 0 { splitPartCount += 1 }
                 entry.resourceFrame = push(field, parent: frame)
                 try validateResource(field.value, bytes, into: &entry)
             case 2:
@@ -178,7 +185,7 @@ public struct TelemetryIndex: Sendable {
                 }
             case 1:
                 try field.expect(.bytes)
-                if entry.scopeFrame >= 0 { hasSplitMessages = true }
+                if entry.scopeFrame >= 0 { splitPartCount += 1 }
                 entry.scopeFrame = push(field, parent: frame)
                 try validateScope(field.value, bytes, into: &entry)
             case 3: entry.schemaURL = try text(field, bytes)

@@ -12,12 +12,18 @@ struct CodecBuffer: ~Copyable {
     static let overrun = 32
     /// What stays allocated between uses; more, which only a large request needs, is given back.
     static let keptBytesMax = 1 << 20
+    /// The largest body that moves when its length turns out to need more bytes, or fewer: it is in
+    /// the first-level cache, having just been written.
+    static let movedBytesMax = 4 << 10
 
     private(set) var count = 0
     /// The most bytes that the buffer may come to hold.
     private(set) var limit: Int
     private var capacity: Int
     private var base: UnsafeMutableRawPointer
+    /// Lengths that need another number of bytes than was left for them, and stand before bodies
+    /// too large to be moved at once; see `settleLengths`.
+    private var deferred = DeferredLengths()
 
     init(limit: Int = .max, capacity: Int = 0) {
         self.limit = limit
@@ -32,6 +38,7 @@ struct CodecBuffer: ~Copyable {
     /// likely.
     mutating func start(limit: Int, expecting expected: Int) {
         count = 0
+        deferred.removeAll()
         self.limit = limit
         // A capacity past the limit would let output past it.
         let wanted = min(expected, limit)
@@ -161,21 +168,46 @@ struct CodecBuffer: ~Copyable {
         return count
     }
 
-    /// Writes the length of what was appended since `openLength(width:)` returned `start`, and
-    /// moves it when the length needs another number of bytes. Returns that number.
+    /// Writes the length of what was appended since `openLength(width:)` returned `start`. When the
+    /// length needs another number of bytes, a small body moves; before a large one the length is
+    /// put off until `settleLengths`. Returns the number of bytes that it needs.
     @inline(__always)
     @discardableResult
     mutating func closeLength(from start: Int, width: Int) throws(CodecFault) -> Int {
         let bytes = count &- start
+        // A body with a length in it that was put off is larger than that.
         if width == 1, bytes < 0x80 {
             unsafe base.storeBytes(
                 of: UInt8(truncatingIfNeeded: bytes), toByteOffset: start &- 1, as: UInt8.self)
             return 1
         }
-        let needed = Varint.size(UInt64(truncatingIfNeeded: bytes))
-        if needed != width { try moveBody(from: start, by: needed &- width) }
-        var offset = start &- width
-        var rest = UInt64(truncatingIfNeeded: bytes)
+        return try closeLongLength(from: start, width: width)
+    }
+
+    @inline(never)
+    private mutating func closeLongLength(
+        from start: Int, width: Int
+    ) throws(CodecFault) -> Int {
+        let bytes = count &- start
+        let length = bytes + deferred.growth(since: start)
+        let needed = Varint.size(UInt64(truncatingIfNeeded: length))
+        if needed != width {
+            guard bytes <= CodecBuffer.movedBytesMax else {
+                deferred.append(offset: start - width, width: width, length: length)
+                guard count + deferred.growth <= limit else {
+                    throw CodecFault(.outputLimit, at: 0)
+                }
+                return needed
+            }
+            try moveBody(from: start, by: needed &- width)
+        }
+        store(varint: UInt64(truncatingIfNeeded: length), at: start &- width)
+        return needed
+    }
+
+    private mutating func store(varint value: UInt64, at start: Int) {
+        var offset = start
+        var rest = value
         while rest >= 0x80 {
             unsafe base.storeBytes(
                 of: UInt8(truncatingIfNeeded: rest) | 0x80, toByteOffset: offset, as: UInt8.self)
@@ -184,7 +216,41 @@ struct CodecBuffer: ~Copyable {
         }
         unsafe base.storeBytes(
             of: UInt8(truncatingIfNeeded: rest), toByteOffset: offset, as: UInt8.self)
-        return needed
+    }
+
+    /// Writes the lengths that were put off, in one pass over the output. To move a body whenever
+    /// its length is closed would cost its size once for each message around it, and messages nest
+    /// 400 deep. Nothing else may be read before.
+    mutating func settleLengths() throws(CodecFault) {
+        guard !deferred.isEmpty else { return }
+        if deferred.growth > 0 { try reserve(deferred.growth) }
+        let lengths = deferred.inOrder()
+        // What stands between two lengths moves as one, by what all lengths before it grow. Parts
+        // that move left go first to last and parts that move right last to first, so that none is
+        // overwritten before it has moved. SAFETY: sources end at `count`, targets at `count` and
+        // the growth, for which there is room.
+        var moves: [(source: Int, bytes: Int, shift: Int)] = []
+        var shift = 0
+        for (index, length) in lengths.enumerated() {
+            shift += length.growth
+            let start = length.offset + length.width
+            let end = index + 1 < lengths.count ? lengths[index + 1].offset : count
+            moves.append((start, end - start, shift))
+        }
+        for move in moves where move.shift < 0 { moveBytes(move) }
+        for move in moves.reversed() where move.shift > 0 { moveBytes(move) }
+        shift = 0
+        for length in lengths {
+            store(varint: UInt64(truncatingIfNeeded: length.length), at: length.offset + shift)
+            shift += length.growth
+        }
+        count += shift
+        deferred.removeAll()
+    }
+
+    private mutating func moveBytes(_ move: (source: Int, bytes: Int, shift: Int)) {
+        unsafe (base + move.source + move.shift).copyMemory(
+            from: base + move.source, byteCount: move.bytes)
     }
 
     /// What was written, until it is written to again.
@@ -197,7 +263,10 @@ struct CodecBuffer: ~Copyable {
     }
 
     /// What was written, copied.
-    var bytes: [UInt8] { unsafe [UInt8](UnsafeRawBufferPointer(start: base, count: count)) }
+    var bytes: [UInt8] {
+        precondition(deferred.isEmpty, "BUG: an output is read without its lengths")
+        return unsafe [UInt8](UnsafeRawBufferPointer(start: base, count: count))
+    }
 
     /// Appends what was written to `target`.
     func append(to target: inout [UInt8]) {

@@ -23,12 +23,11 @@ extension JSONTranscoding {
     /// Appends the attribute at the position when it has the usual form; false, and nothing done,
     /// when it has not.
     @inline(__always)
-    mutating func usualAttribute(_ field: Schema.Field, depth: Int) throws(CodecFault) -> Bool {
+    mutating func usualAttribute(_ field: Schema.Field) throws(CodecFault) -> Bool {
         let start = position
-        // Both of its objects have to be within the limit.
-        guard depth < OTLPJSON.depthMax, let head = json.word(at: start),
-            head == JSONScan.word("{\"key\":\"")
-        else { return false }
+        guard let head = json.word(at: start), head == JSONScan.word("{\"key\":\"") else {
+            return false
+        }
         let key = start &+ 8
         let keyEnd = JSONScan.plainEnd(json, from: key, to: json.byteCount)
         guard keyEnd > key, keyEnd &+ JSONTranscoding.marginBytes <= json.byteCount else {

@@ -27,15 +27,6 @@ extension JSONTranscoding {
         byte == 0x20 || byte == 0x0A || byte == 0x0D || byte == 0x09
     }
 
-    /// Passes the brace or bracket of a container at `depth`, the outermost being 1.
-    @inline(__always)
-    mutating func enter(_ depth: Int) throws(CodecFault) {
-        guard depth <= OTLPJSON.depthMax else {
-            throw CodecFault(.tooDeep, at: position)
-        }
-        position &+= 1
-    }
-
     mutating func literal(_ text: StaticString) throws(CodecFault) {
         let end = position + text.utf8CodeUnitCount
         guard end <= json.byteCount else {
@@ -47,9 +38,8 @@ extension JSONTranscoding {
         position = end
     }
 
-    /// Passes any value, whose container would be at `depth`. It has to be JSON, but nothing in it
-    /// is kept.
-    mutating func skipValue(depth: Int) throws(CodecFault) {
+    /// Passes any value. It has to be JSON, but nothing in it is kept.
+    mutating func skipValue() throws(CodecFault) {
         // One bit a container that is open within the value, the innermost lowest: 1 for an object.
         var objects: UInt128 = 0
         var open = 0
@@ -57,7 +47,10 @@ extension JSONTranscoding {
             let first = try token()
             switch first {
             case UInt8(ascii: "{"), UInt8(ascii: "["):
-                try enter(depth + open)
+                guard open < OTLPJSON.unknownDepthMax else {
+                    throw CodecFault(.tooDeep, at: position)
+                }
+                position &+= 1
                 objects = objects << 1 | (first == UInt8(ascii: "{") ? 1 : 0)
                 open += 1
                 // "{" and "[" are each two before their closing bracket.

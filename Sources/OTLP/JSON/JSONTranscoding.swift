@@ -44,7 +44,7 @@ struct JSONTranscoding: ~Copyable, ~Escapable {
         guard try token() == UInt8(ascii: "{") else {
             throw CodecFault(expected: .object, at: position)
         }
-        try object(type.rawValue, depth: 1)
+        try object(type.rawValue, depth: 0)
         while position < json.byteCount {
             guard JSONTranscoding.isSpace(json.byte(at: position)) else {
                 throw CodecFault(.textAfterValue, at: position)
@@ -54,8 +54,11 @@ struct JSONTranscoding: ~Copyable, ~Escapable {
     }
 
     /// The object at the position, as the fields of a message of `type`.
+    ///
+    /// - Parameter depth: lists and maps around it, which is all that can nest without end: each
+    ///   of OTLP's other messages has its place.
     mutating func object(_ type: UInt8, depth: Int) throws(CodecFault) {
-        try enter(depth)
+        position &+= 1
         let message = messages[Int(type)]
         var seen: UInt32 = 0
         guard try token() != UInt8(ascii: "}") else {
@@ -69,10 +72,10 @@ struct JSONTranscoding: ~Copyable, ~Escapable {
             let index = try name(of: message, type)
             if index == Schema.none {
                 // Unknown fields have to be ignored (OTLP specification, JSON encoding).
-                try skipValue(depth: depth &+ 1)
+                try skipValue()
             } else {
                 let field = fields[Int(message.firstField) &+ Int(index)]
-                try member(field, seen: &seen, depth: depth &+ 1)
+                try member(field, seen: &seen, depth: depth)
             }
             switch try token() {
             case UInt8(ascii: ","): position &+= 1
@@ -95,11 +98,11 @@ struct JSONTranscoding: ~Copyable, ~Escapable {
             guard first == UInt8(ascii: "[") else {
                 throw CodecFault(wrongType: .array, at: position)
             }
-            try enter(depth)
+            position &+= 1
             if field.kind.isPackable {
                 try packedArray(field)
             } else {
-                try array(field, depth: depth &+ 1)
+                try array(field, depth: depth)
             }
         } else {
             // A zero is absence, unless it has to displace an earlier value.
@@ -135,6 +138,13 @@ struct JSONTranscoding: ~Copyable, ~Escapable {
         guard first == UInt8(ascii: "{") else {
             throw CodecFault(wrongType: .object, at: position)
         }
+        var depth = depth
+        if field.isNesting {
+            guard depth < TelemetryIndex.valueDepthMax else {
+                throw CodecFault(.tooDeep, at: position)
+            }
+            depth &+= 1
+        }
         let usual = Int(messages[Int(field.type)].usualLengthBytes)
         let width = usual < 3 ? usual : outerLengthBytes
         let start = try output.openLength(
@@ -152,7 +162,7 @@ struct JSONTranscoding: ~Copyable, ~Escapable {
         let isAttributes = field.type == MessageType.keyValue.rawValue && field.kind == .message
         repeat {
             let first = try token()
-            if isAttributes, try usualAttribute(field, depth: depth) { continue }
+            if isAttributes, try usualAttribute(field) { continue }
             if first == UInt8(ascii: "n") {
                 try nullElement(field)
             } else {

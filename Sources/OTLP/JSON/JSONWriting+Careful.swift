@@ -4,8 +4,8 @@ import Bytes
 // singular field's values holds, repeated ones append, and messages merge, for which their bytes
 // are joined, since the fields of joined messages are the fields of both.
 extension JSONWriting {
-    /// Bytes that copies of joined messages may take at a time. Only an encoder that means harm
-    /// sends large messages in parts.
+    /// Bytes that copies of joined messages may take at a time. Of what the receivers have taken no
+    /// message is in parts any more: `PayloadRepair` has merged them.
     static let mergedBytesMax = 16 << 20
 
     /// Whether a field of the message can't be written where it is read.
@@ -30,74 +30,123 @@ extension JSONWriting {
     mutating func gather(
         _ message: Schema.Message, _ type: UInt8, _ bytes: RawSpan, _ range: ByteRange, depth: Int
     ) throws(CodecFault) {
+        let places = try places(message, type, bytes, range)
         var isFirst = true
         for index in 0..<Int(message.fieldCount) {
             let field = fields[Int(message.firstField) + index]
-            var places = try places(of: field, message, type, bytes, range)
+            let own = places.ofField(index)
+            guard let last = own.last else { continue }
             if field.rule == .repeated {
-                places.removeAll { isDefault(field, $0) }
-            } else if let last = places.last, isDefault(field, last) {
-                places = []
+                try array(field, of: message, own, bytes, range, isFirst: &isFirst, depth: depth)
+                continue
             }
-            guard let last = places.last else { continue }
+            let wire = try place(last, bytes, range)
+            if isDefault(field, wire) { continue }
             try name(field, of: message, isFirst: isFirst)
             isFirst = false
-            if field.rule == .repeated {
-                try array(field, places, bytes, depth: depth)
-            } else if field.kind == .message, places.count > 1 {
-                try merged(field, places, bytes, depth: depth)
+            if field.kind == .message, own.count > 1 {
+                try merged(field, own, bytes, range, depth: depth)
             } else {
-                try value(field, last, bytes, depth: depth)
+                try value(field, wire, bytes, depth: depth)
             }
         }
     }
 
-    /// Where the field is set; for a `oneof`, since another of its fields was.
+    /// Where each field of a message is set, as offsets of tags, those of a field together.
+    private struct Places {
+        var starts: [UInt32]
+        /// For each field the place past its last one in `starts`.
+        var ends: [Int]
+
+        func ofField(_ index: Int) -> ArraySlice<UInt32> {
+            starts[(index == 0 ? 0 : ends[index - 1])..<ends[index]]
+        }
+    }
+
+    /// Reads the message twice, however many fields it has: to count, and to note. Of a `oneof`
+    /// only what comes after another of its fields was set counts.
     private mutating func places(
-        of field: Schema.Field, _ message: Schema.Message, _ type: UInt8, _ bytes: RawSpan,
-        _ range: ByteRange
-    ) throws(CodecFault) -> [WireField] {
-        var places: [WireField] = []
+        _ message: Schema.Message, _ type: UInt8, _ bytes: RawSpan, _ range: ByteRange
+    ) throws(CodecFault) -> Places {
+        var counts = [Int](repeating: 0, count: Int(message.fieldCount))
+        var ofOneof = Schema.none
+        var oneofStart = 0
         var reader = WireReader(range)
         while let wire = try next(&reader, bytes) {
-            guard let other = self.field(wire, of: message, type) else { continue }
-            if other.index == field.index {
-                try check(wire, field)
-                places.append(wire)
-            } else if field.rule == .oneof, other.rule == .oneof {
-                places.removeAll()
+            guard let field = field(wire, of: message, type) else { continue }
+            try check(wire, field)
+            if field.rule == .oneof, field.index != ofOneof {
+                if ofOneof != Schema.none { counts[Int(ofOneof)] = 0 }
+                counts[Int(field.index)] = 0
+                ofOneof = field.index
+                oneofStart = wire.start
             }
+            counts[Int(field.index)] += 1
+        }
+        var places = Places(starts: [], ends: [])
+        for count in counts { places.ends.append((places.ends.last ?? 0) + count) }
+        places.starts = Array(repeating: 0, count: places.ends.last ?? 0)
+        // Where the next one goes; what is left of the counts says how far it is from the end.
+        reader = WireReader(range)
+        while let wire = try next(&reader, bytes) {
+            guard let field = field(wire, of: message, type),
+                field.rule != .oneof || wire.start >= oneofStart
+            else { continue }
+            let index = Int(field.index)
+            places.starts[places.ends[index] - counts[index]] = UInt32(wire.start)
+            counts[index] -= 1
         }
         return places
     }
 
-    private mutating func array(
-        _ field: Schema.Field, _ places: [WireField], _ bytes: RawSpan, depth: Int
-    ) throws(CodecFault) {
-        var separator = UInt8(ascii: "[")
-        for place in places {
-            try output.append(separator)
-            try element(field, place, bytes, depth: depth)
-            separator = UInt8(ascii: ",")
+    private mutating func place(
+        _ start: UInt32, _ bytes: RawSpan, _ range: ByteRange
+    ) throws(CodecFault) -> WireField {
+        var reader = WireReader(ByteRange(start: Int(start), end: range.upperBound))
+        guard let wire = try next(&reader, bytes) else {
+            preconditionFailure("BUG: a field that was read is not there any more")
         }
-        try output.append(UInt8(ascii: "]"))
+        return wire
+    }
+
+    private mutating func array(
+        _ field: Schema.Field, of message: Schema.Message, _ places: ArraySlice<UInt32>,
+        _ bytes: RawSpan, _ range: ByteRange, isFirst: inout Bool, depth: Int
+    ) throws(CodecFault) {
+        var isOpen = false
+        for start in places {
+            let wire = try place(start, bytes, range)
+            if isDefault(field, wire) { continue }
+            if isOpen {
+                try output.append(UInt8(ascii: ","))
+            } else {
+                try name(field, of: message, isFirst: isFirst)
+                isFirst = false
+                isOpen = true
+                try output.append(UInt8(ascii: "["))
+            }
+            try element(field, wire, bytes, depth: depth)
+        }
+        if isOpen { try output.append(UInt8(ascii: "]")) }
     }
 
     private mutating func merged(
-        _ field: Schema.Field, _ places: [WireField], _ bytes: RawSpan, depth: Int
+        _ field: Schema.Field, _ places: ArraySlice<UInt32>, _ bytes: RawSpan,
+        _ range: ByteRange, depth: Int
     ) throws(CodecFault) {
-        let count = places.reduce(0) { $0 + $1.value.count }
-        guard mergedBytes + count <= JSONWriting.mergedBytesMax else {
+        var joined = CodecBuffer(limit: JSONWriting.mergedBytesMax - mergedBytes)
+        do throws(CodecFault) {
+            for start in places {
+                let wire = try place(start, bytes, range)
+                try joined.append(bytes, from: wire.valueStart, to: wire.end)
+            }
+        } catch {
             throw fail(
-                WireError(.tooLarge(limit: JSONWriting.mergedBytesMax), at: places[0].start))
+                WireError(.tooLarge(limit: JSONWriting.mergedBytesMax), at: range.lowerBound))
         }
-        mergedBytes += count
-        defer { mergedBytes -= count }
-        var joined = CodecBuffer(capacity: count)
-        for place in places {
-            try joined.append(bytes, from: place.valueStart, to: place.end)
-        }
-        let whole = ByteRange(start: 0, end: count)
+        mergedBytes += joined.count
+        defer { mergedBytes -= joined.count }
+        let whole = ByteRange(start: 0, end: joined.count)
         try object(field.type, joined.written, whole, depth: depth + 1)
     }
 }

@@ -1,8 +1,10 @@
 import Bytes
 
 extension OTLPJSON {
-    /// How deep messages may nest in protobuf that is written as JSON, the outermost included.
-    public static let messageDepthMax = 128
+    /// How deep messages may nest in protobuf that is written as JSON, the outermost included: what
+    /// the index accepts never nests deeper. The attribute of an exemplar stands deepest, its value
+    /// being the ninth message; a map in it has an entry and a value below it.
+    public static let messageDepthMax = 9 + 3 * TelemetryIndex.valueDepthMax
 
     /// Appends one request as a line of JSON without its line break; an exporter that has many
     /// keeps a `Writer`. Returns how many sequences in strings were not UTF-8 and became U+FFFD.

@@ -4,8 +4,9 @@ import Bytes
 /// hexadecimal, enums as numbers, unknown fields ignored). Source: the OTLP specification,
 /// "JSON Protobuf Encoding", and the proto3 JSON mapping.
 public enum OTLPJSON {
-    /// How deep objects and arrays may nest in JSON, the outermost included.
-    public static let depthMax = 128
+    /// How deep objects and arrays may nest in a field that OTLP does not have, and which is passed
+    /// over. In all others values alone can nest, to `TelemetryIndex.valueDepthMax`.
+    public static let unknownDepthMax = 128
 
     /// Whether a document is what a client exports or what a server answers.
     @frozen
@@ -59,6 +60,7 @@ public enum OTLPJSON {
                 messages: schema.messages.span, byName: schema.byName.span, output: buffer)
             do {
                 try transcoding.document(OTLPJSON.type(signal, role))
+                try transcoding.output.settleLengths()
             } catch {
                 let position = transcoding.position
                 throw OTLPJSONError(error, at: position, in: json, outputBytesMax: outputBytesMax)

@@ -27,7 +27,7 @@ extension OTLPJSONError.Reason {
         case .badBase64: self = .badBase64
         case .unknownEnumName: self = .unknownEnumName
         case .nullElement: self = .nullElement
-        case .tooDeep: self = .tooDeep(limit: OTLPJSON.depthMax)
+        case .tooDeep: self = .tooDeep(limit: TelemetryIndex.valueDepthMax)
         case .outputLimit: self = .tooLarge(bytesMax: outputBytesMax)
         case .wire, .scattered: preconditionFailure("BUG: JSON is not on the wire")
         }

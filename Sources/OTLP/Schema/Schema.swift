@@ -53,6 +53,12 @@ struct Schema: Sendable {
 
         /// The field's place in masks of its message's fields.
         var bit: UInt32 { 1 &<< UInt32(index) }
+        /// Whether it is a list or a map within a value: what can nest without end.
+        var isNesting: Bool {
+            kind == .message
+                && (type == MessageType.arrayValue.rawValue
+                    || type == MessageType.keyValueList.rawValue)
+        }
         /// Whether a zero or empty value is a value, and is encoded.
         var hasPresence: Bool { rule == .optional || rule == .oneof }
     }

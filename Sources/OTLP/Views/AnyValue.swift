@@ -32,6 +32,8 @@ public enum AnyValue: Sendable, Equatable {
             case 5: self = .array(field.value)
             case 6: self = .map(field.value)
             case 7: self = .bytes(field.value)
+            // A place in a table of strings, which only profiles have.
+            case 8: self = .empty
             default: continue
             }
         }

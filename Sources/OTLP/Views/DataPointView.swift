@@ -209,9 +209,8 @@ public struct ExemplarView: Sendable {
             switch field.number {
             case 2: time = field.bits
             case 3: number = .double(Double(bitPattern: field.bits))
-            case 4 where field.value.count == 8: spanID = SpanID(in: bytes, at: field.valueStart)
-            case 5 where field.value.count == 16:
-                traceID = TraceID(in: bytes, at: field.valueStart)
+            case 4: spanID = SpanID(optional: field, in: bytes)
+            case 5: traceID = TraceID(optional: field, in: bytes)
             case 6: number = .int(Int64(bitPattern: field.bits))
             default: continue
             }

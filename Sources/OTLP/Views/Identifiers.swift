@@ -19,6 +19,12 @@ public struct TraceID: Hashable, Sendable, CustomStringConvertible {
         low = bytes.bigEndian64(at: offset + 8)
     }
 
+    /// Of a field that may be empty: zero where it is. Of one that stands twice the last counts.
+    init(optional field: WireField, in bytes: RawSpan) {
+        let isThere = field.value.count == 16
+        self = isThere ? TraceID(in: bytes, at: field.valueStart) : TraceID(high: 0, low: 0)
+    }
+
     public var isZero: Bool { high == 0 && low == 0 }
     /// 32 lower-case hex digits.
     public var description: String { Hex.text(high) + Hex.text(low) }
@@ -35,6 +41,11 @@ public struct SpanID: Hashable, Sendable, CustomStringConvertible {
     /// Reads the 8 bytes at `offset`.
     @inlinable
     public init(in bytes: RawSpan, at offset: Int) { word = bytes.bigEndian64(at: offset) }
+
+    /// Of a field that may be empty: zero where it is. Of one that stands twice the last counts.
+    init(optional field: WireField, in bytes: RawSpan) {
+        self = field.value.count == 8 ? SpanID(in: bytes, at: field.valueStart) : SpanID(0)
+    }
 
     public var isZero: Bool { word == 0 }
     /// 16 lower-case hex digits.

@@ -34,9 +34,8 @@ public struct LogRecordView: Sendable {
                 attributeCount += reader.passAttributes(from: field, in: bytes, &attributeRange)
             case 7: droppedAttributesCount = UInt32(truncatingIfNeeded: field.bits)
             case 8: flags = UInt32(truncatingIfNeeded: field.bits)
-            case 9 where field.value.count == 16:
-                traceID = TraceID(in: bytes, at: field.valueStart)
-            case 10 where field.value.count == 8: spanID = SpanID(in: bytes, at: field.valueStart)
+            case 9: traceID = TraceID(optional: field, in: bytes)
+            case 10: spanID = SpanID(optional: field, in: bytes)
             case 11: observedTime = field.bits
             case 12: eventName = field.value
             default: continue

@@ -39,8 +39,7 @@ public struct SpanView: Sendable {
                 traceID = TraceID(in: bytes, at: field.valueStart)
             case 2 where field.value.count == 8: spanID = SpanID(in: bytes, at: field.valueStart)
             case 3: traceState = field.value
-            case 4 where field.value.count == 8:
-                parentSpanID = SpanID(in: bytes, at: field.valueStart)
+            case 4: parentSpanID = SpanID(optional: field, in: bytes)
             case 5: name = field.value
             case 6: kind = Int32(truncatingIfNeeded: field.bits)
             case 7: startTime = field.bits

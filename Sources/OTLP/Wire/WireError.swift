@@ -11,6 +11,7 @@ public struct WireError: Error, Equatable, Sendable, CustomStringConvertible {
         case wrongWireType(field: Int)
         case tooDeep(limit: Int)
         case tooLarge(limit: Int)
+        case tooManyParts(limit: Int)
     }
 
     public let reason: Reason
@@ -36,6 +37,8 @@ public struct WireError: Error, Equatable, Sendable, CustomStringConvertible {
             case .wrongWireType(let field): "field \(field) has the wrong wire type"
             case .tooDeep(let limit): "values are nested deeper than \(limit) levels"
             case .tooLarge(let limit): "the message is larger than \(limit) bytes"
+            case .tooManyParts(let limit):
+                "messages that may stand once stand in more than \(limit) parts"
             }
         return "invalid protobuf at byte \(offset): \(what)"
     }

@@ -42,7 +42,7 @@ final class OTLPWorkspace {
         try rebuildIndex(over: payload, request.signal)
         if index.needsRepair {
             repaired += index.textFaultCount
-            payload = PayloadRepair.repair(payload, as: request.signal)
+            payload = try repair(payload, request.signal, bytesMax: bytesMax)
             try rebuildIndex(over: payload, request.signal)
         }
         var checked = Checked(batch: Batch(payload: payload, index: index))
@@ -81,6 +81,20 @@ final class OTLPWorkspace {
                 throw OTLPFailure(status: .contentTooLarge, message: error.description)
             }
             throw .badData(error.description, in: error.path.isEmpty ? "body" : error.path)
+        }
+    }
+
+    /// - Parameter bytesMax: of the result; each byte that is not UTF-8 becomes three.
+    private func repair(
+        _ payload: [UInt8], _ signal: Signal, bytesMax: Int
+    ) throws(OTLPFailure) -> [UInt8] {
+        do throws(WireError) {
+            return try PayloadRepair.repair(payload, as: signal, bytesMax: bytesMax)
+        } catch {
+            throw OTLPFailure(
+                status: .contentTooLarge,
+                message: "text in the body is not UTF-8, and with U+FFFD in the place of what is "
+                    + "wrong it is larger than \(bytesMax) bytes; send UTF-8")
         }
     }
 
