@@ -16,6 +16,7 @@ import re
 import shutil
 import signal
 import sqlite3
+import subprocess
 import sys
 import tarfile
 import tempfile
@@ -25,7 +26,10 @@ FOLDER = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parent))
 
 import everything  # noqa: E402
+import once  # noqa: E402
 import otlp  # noqa: E402
+import postgres  # noqa: E402
+import stored_postgres  # noqa: E402
 from client import Connection  # noqa: E402
 from logged import DEAD, RETRY, log_settings, to  # noqa: E402
 from sink import HANG, OK, Answer, Sink  # noqa: E402
@@ -62,6 +66,12 @@ class Recording:
             self.sent.append((signal_name, body))
         connection.close()
 
+    def item_count(self, signal_name):
+        """How many items of a signal were sent."""
+        return sum(
+            otlp.item_count(name, otlp.REQUESTS[name].FromString(body))
+            for name, body in self.sent if name == signal_name)
+
     def cursors(self):
         """What the files say: {log: {exporter: {what: count}}}."""
         return {
@@ -72,9 +82,10 @@ class Recording:
         version = run("version").stdout.strip()
         self.state |= {"version": version, "cursors": self.cursors()}
         path = FOLDER / f"{self.name}.tar.xz"
+        files = [*self.directory.glob("store.db*"), *self.directory.glob("dump.sql")]
         with tarfile.open(path, "w:xz", preset=9) as archive:
             archive.add(self.directory / "data", "data", filter=anonymous)
-            for extra in sorted(self.directory.glob("store.db*")):
+            for extra in sorted(files):
                 archive.add(extra, extra.name, filter=anonymous)
             for number, (signal_name, body) in enumerate(self.sent):
                 add(archive, f"sent/{number:05d}.{signal_name}", body)
@@ -157,10 +168,8 @@ def backlog():
     recording.send("logs", everything.everything("logs"))
     recording.send("logs", *(records(f"first-{number:03d}") for number in range(20)))
     for pipeline, signal_name in zip(signals, otlp.SIGNALS):
-        count = sum(
-            otlp.item_count(signal_name, otlp.REQUESTS[signal_name].FromString(body))
-            for name, body in recording.sent if name == signal_name)
-        exported(recording.gateway, "otlp_http/ahead", pipeline, count)
+        exported(
+            recording.gateway, "otlp_http/ahead", pipeline, recording.item_count(signal_name))
     ahead.answer = lambda request: DEAD if has(request, "stuck") else OK
     recording.send("traces", spans("stuck", 12_000))
     ahead.wait(lambda sink: any(has(each, "stuck") for each in sink.requests))
@@ -247,24 +256,53 @@ def store():
     recording = Recording("store")
     settings = log_settings({"sqlite": {"path": "store.db", "retry_on_failure": RETRY}})
     recording.start(settings)
-    for signal_name in otlp.SIGNALS:
-        recording.send(signal_name, everything.everything(signal_name))
-    wait_until(lambda: all_stored(recording), what="the rows")
-    wait_until(
-        lambda: all(each["sqlite"]["exported"] for each in recording.cursors().values()),
-        what="the cursors")
-    before = recording.cursors()
-    recording.send("traces", spans("late"))
-    recording.send("metrics", points("late"))
-    recording.send("logs", records("late"))
-    wait_until(lambda: all_stored(recording), interval=0.002, what="the rows")
-    recording.gateway.kill()
-    assert recording.cursors() == before, "the cursors were saved in between: record it again"
+    send_more_than_the_cursors_know(recording, "sqlite", lambda: all_stored(recording))
     # Into the file itself: what a -wal file holds is tied to it by more than its name.
     database = sqlite3.connect(recording.directory / "store.db")
     database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     database.close()
     recording.save()
+
+
+def send_more_than_the_cursors_know(recording, exporter, is_stored):
+    for signal_name in otlp.SIGNALS:
+        recording.send(signal_name, everything.everything(signal_name))
+    wait_until(is_stored, what="the rows")
+    wait_until(
+        lambda: all(each[exporter]["exported"] for each in recording.cursors().values()),
+        what="the cursors")
+    before = recording.cursors()
+    recording.send("traces", spans("late"))
+    recording.send("metrics", points("late"))
+    recording.send("logs", records("late"))
+    wait_until(is_stored, interval=0.002, what="the last rows")
+    recording.gateway.kill()
+    assert recording.cursors() == before, "the cursors were saved in between: record it again"
+
+
+def database():
+    """As `store`, in PostgreSQL without an extension: a dump, whose ledger is ahead of the cursors."""
+    recording = Recording("database")
+    server = postgres.Server()
+    try:
+        made = server.database(applied=False)
+        recording.start(once.settings(
+            made, time_window="87600h", retention=dict.fromkeys(
+                ("traces", "logs", "metrics", "rollups"), "87600h")))
+        reader = stored_postgres.Store(made)
+        send_more_than_the_cursors_know(
+            recording, "postgres",
+            lambda: all(reader.count(name) == recording.item_count(name) for name in otlp.SIGNALS))
+        dump = subprocess.run(
+            [postgres.binaries() / "pg_dump", "--no-owner", "--no-privileges", made.dsn()],
+            check=True, capture_output=True).stdout
+        # A newer pg_dump writes what an older psql does not know.
+        (recording.directory / "dump.sql").write_bytes(
+            re.sub(rb"^\\(?:un)?restrict .*\n", b"", dump, flags=re.M))
+        made.close()
+        recording.save()
+    finally:
+        server.close()
 
 
 def all_stored(recording):
@@ -273,11 +311,7 @@ def all_stored(recording):
         return False
     reader = Store(path)
     try:
-        return all(
-            reader.count(name) == sum(
-                otlp.item_count(name, otlp.REQUESTS[name].FromString(body))
-                for each, body in recording.sent if each == name)
-            for name in otlp.SIGNALS)
+        return all(reader.count(name) == recording.item_count(name) for name in otlp.SIGNALS)
     except sqlite3.OperationalError:
         return False
     finally:
@@ -309,6 +343,6 @@ def crash(gateway, exporter):
 
 
 if __name__ == "__main__":
-    for make in (backlog, killed, letters, store):
+    for make in (backlog, killed, letters, store, database):
         if not sys.argv[1:] or make.__name__ in sys.argv[1:]:
             make()
