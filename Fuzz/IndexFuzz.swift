@@ -19,6 +19,7 @@ public func fuzzIndex(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
     writeJSON(clean, repaired)
     walk(clean, repaired)
     outline(clean, repaired)
+    allowance(clean, repaired)
     removeItem(choice, clean, repaired)
     insertAttribute(choice, clean, repaired)
     let twice = accepted(repaired + repaired, signal)
@@ -68,6 +69,25 @@ private func outline(_ index: TelemetryIndex, _ payload: [UInt8]) {
         outline.items.map(\.field) == index.items.map(\.field),
         outline.items.map(\.parent) == index.items.map(\.parent)
     else { preconditionFailure("BUG: an outline has other items") }
+}
+
+/// The messages are counted as they are indexed, and the index keeps to what it is allowed.
+private func allowance(_ index: TelemetryIndex, _ payload: [UInt8]) {
+    let counts = MessageCounts(of: payload.rawSpan, as: index.signal)
+    precondition(
+        counts.items == index.items.count && counts.frames == index.frames.count
+            && counts.resources == index.resources.count && counts.scopes == index.scopes.count
+            && counts.metrics == index.metrics.count, "BUG: messages are miscounted")
+    var other = TelemetryIndex()
+    other.reserve(counts)
+    let capacity = other.capacityBytes
+    for allowed in [counts.total, counts.total - 1] where allowed >= 0 {
+        let isIndexed =
+            (try? other.rebuild(
+                over: payload.rawSpan, as: index.signal, messagesMax: allowed)) != nil
+        precondition(isIndexed == (allowed == counts.total), "BUG: an allowance does not hold")
+        precondition(other.capacityBytes == capacity, "BUG: an index outgrows what was reserved")
+    }
 }
 
 private func walk(_ index: TelemetryIndex, _ payload: [UInt8]) {

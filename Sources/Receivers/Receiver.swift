@@ -25,8 +25,9 @@ public struct ReceiverEnvironment: Sendable {
     public var loops: EventLoopGroup
     /// For work that is too long for a loop.
     public var workers: WorkerPool
-    /// What all request bodies in flight may take together, decompressed ones included.
+    /// What all requests in flight may take together: their bodies, and what is made of those.
     public var bodyBudget: ByteBudget
+    public var requestLimits: RequestMemory.Limits
     public var spans: SpanRecorder
     public var httpMetrics: HTTPServerMetrics
     /// Where receivers listen that a reload is about to replace: the new ones may listen there
@@ -35,12 +36,14 @@ public struct ReceiverEnvironment: Sendable {
 
     public init(
         component: ComponentEnvironment, loops: EventLoopGroup, workers: WorkerPool,
-        bodyBudget: ByteBudget, spans: SpanRecorder, httpMetrics: HTTPServerMetrics
+        bodyBudget: ByteBudget, requestLimits: RequestMemory.Limits = .init(),
+        spans: SpanRecorder, httpMetrics: HTTPServerMetrics
     ) {
         self.component = component
         self.loops = loops
         self.workers = workers
         self.bodyBudget = bodyBudget
+        self.requestLimits = requestLimits
         self.spans = spans
         self.httpMetrics = httpMetrics
     }

@@ -149,6 +149,32 @@ import Testing
         #expect(budget.used == 0)
         #expect(!ByteBudget(limit: 5).reserve(.max))
     }
+
+    @Test func `A budget says what it has refused for now, and what for good`() throws {
+        let budget = ByteBudget(limit: 100)
+        try budget.reserve(60, besides: 0)
+        #expect(throws: ByteBudget.Shortage.later) { try budget.reserve(41, besides: 0) }
+        #expect(throws: ByteBudget.Shortage.never(limit: 100)) {
+            try budget.reserve(41, besides: 60)
+        }
+        #expect(throws: ByteBudget.Shortage.never(limit: 100)) {
+            try budget.reserve(.max, besides: 60)
+        }
+        #expect(budget.refusals == (later: 1, never: 2))
+        #expect((budget.used, budget.highest) == (60, 60))
+    }
+
+    @Test func `A budget knows since when it has been full`() {
+        let budget = ByteBudget(limit: 160)
+        #expect(budget.reserve(149) && budget.fullSince == nil)
+        #expect(budget.reserve(1))
+        let since = budget.fullSince
+        #expect(since != nil && budget.reserve(10) && budget.fullSince == since)
+        budget.release(10)
+        #expect(budget.fullSince == since)
+        budget.release(1)
+        #expect(budget.fullSince == nil)
+    }
 }
 
 @Suite struct SocketTests {

@@ -2,8 +2,11 @@ import Configuration
 
 /// `service.limits`: what the process as a whole may take. The keys are ours.
 struct LimitSettings: Sendable, Equatable {
-    /// All request bodies in flight together, decompressed ones included, in bytes.
+    /// All requests in flight together, in bytes: their bodies, what those are decompressed and
+    /// transcoded to, the index over them, copies that repairs and edits make.
     var requestBodiesMax = 128 << 20
+    /// Resources, scopes, metrics, what describes them, and items of one request.
+    var requestMessagesMax = 500_000
     /// How long SIGTERM may take to deliver what was acknowledged.
     var shutdownTimeout = Duration.seconds(25)
     /// Event loops; 0 is one for each processor.
@@ -16,6 +19,8 @@ struct LimitSettings: Sendable, Equatable {
     init(_ reader: inout MappingReader) {
         requestBodiesMax = reader.bytes(
             "request_bodies", default: requestBodiesMax, in: (1 << 20)...Int.max)
+        requestMessagesMax = reader.int(
+            "request_messages", default: requestMessagesMax, in: 1000...(1 << 28))
         shutdownTimeout = reader.duration("shutdown_timeout", default: shutdownTimeout)
         loopCount = reader.int("event_loops", default: loopCount, in: 0...Self.loopCountMax)
     }

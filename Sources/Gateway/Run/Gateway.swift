@@ -76,7 +76,9 @@ public final class Gateway: Sendable {
         let environment = ReceiverEnvironment(
             component: ComponentEnvironment(id: "", log: log, metrics: metrics, clock: clock),
             loops: loops, workers: workers,
-            bodyBudget: ByteBudget(limit: plan.limits.requestBodiesMax), spans: spans,
+            bodyBudget: ByteBudget(limit: plan.limits.requestBodiesMax, name: "request_bodies"),
+            requestLimits: RequestMemory.Limits(messagesMax: plan.limits.requestMessagesMax),
+            spans: spans,
             httpMetrics: HTTPServerMetrics(metrics))
         data = try DataDirectory(plan.log, log: log, metrics: metrics, clock: clock)
         builder = GraphBuilder(environment: environment, data: data)

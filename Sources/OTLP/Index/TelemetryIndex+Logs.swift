@@ -33,7 +33,7 @@ extension TelemetryIndex {
             }
         }
         noteOptionalIDs(of: &item, traceID, spanID, bytes)
-        append(item)
+        try append(item)
     }
 
     /// Log records may lack ids; all zeros are the specification's way of saying so.

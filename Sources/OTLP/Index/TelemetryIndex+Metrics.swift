@@ -8,7 +8,7 @@ extension TelemetryIndex {
     mutating func indexMetric(
         _ whole: WireField, _ bytes: RawSpan, frame parent: Int32, scope: Int32
     ) throws(WireError) {
-        let frame = push(whole, parent: parent)
+        let frame = try push(whole, parent: parent)
         let metricIndex = metrics.count
         let firstItem = items.count
         var entry = MetricEntry(frame: frame, scope: scope)
@@ -23,7 +23,7 @@ extension TelemetryIndex {
                 try field.expect(.bytes)
                 // Of a oneof the last one counts, and parts of the same one merge.
                 if entry.dataFrame >= 0 { splitPartCount += 1 }
-                entry.dataFrame = push(field, parent: frame)
+                entry.dataFrame = try push(field, parent: frame)
                 // The case list above is the list of raw values.
                 entry.kind = MetricKind(rawValue: UInt8(field.number)) ?? .none
                 try indexData(field.value, bytes, &entry, metric: Int32(metricIndex))
@@ -48,7 +48,7 @@ extension TelemetryIndex {
                 try field.expect(.bytes)
                 var item = ItemEntry(field, frame: metric.dataFrame, parent: index)
                 if readsItems { try validatePoint(field.value, bytes, metric.kind, &item) }
-                append(item)
+                try append(item)
             case 2 where metric.kind != .gauge && metric.kind != .summary:
                 try field.expect(.varint)
                 metric.temporality = UInt8(truncatingIfNeeded: min(field.bits, 255))

@@ -54,7 +54,7 @@ extension TelemetryIndex {
         } else {
             item.note(.spanID)
         }
-        append(item)
+        try append(item)
     }
 
     // message Event { fixed64 time_unix_nano = 1; string name = 2;

@@ -25,6 +25,8 @@ public struct TelemetryIndex: Sendable {
     public var hasSplitMessages: Bool { splitPartCount > 0 }
     /// Whether items are looked into.
     var readsItems = true
+    /// How many more messages may be noted.
+    private var messagesLeft = Int.max
 
     public init() {}
 
@@ -36,9 +38,14 @@ public struct TelemetryIndex: Sendable {
     /// Unknown fields are legal and stay where they are. Items with ids of a wrong length are
     /// indexed and marked; text that is not UTF-8 is counted. Both are for the caller to deal with.
     ///
-    /// - Throws: `WireError` where the bytes are not such a message. The index is then empty.
-    public mutating func rebuild(over bytes: RawSpan, as signal: Signal) throws(WireError) {
-        try rebuild(over: bytes, as: signal, readsItems: true)
+    /// - Parameter messagesMax: the most messages, enclosing ones and items, that are noted: each
+    ///   takes 52 to 80 bytes here, however short it is. `MessageCounts` says how many there are.
+    /// - Throws: `WireError` where the bytes are not such a message, or have more messages. The
+    ///   index is then empty.
+    public mutating func rebuild(
+        over bytes: RawSpan, as signal: Signal, messagesMax: Int = .max
+    ) throws(WireError) {
+        try rebuild(over: bytes, as: signal, readsItems: true, messagesMax)
     }
 
     /// Indexes `bytes` that `rebuild` has taken before, such as what a log gives back.
@@ -47,18 +54,21 @@ public struct TelemetryIndex: Sendable {
     /// `ItemEntry` has them. That is what readers of whole items need, at a quarter of the cost:
     /// 470 instructions a span instead of 1,830 where ten resources share a hundred spans.
     ///
-    /// - Throws: `WireError` where the bytes are not such a message. The index is then empty.
+    /// - Parameter messagesMax: as for `rebuild`.
+    /// - Throws: `WireError` where the bytes are not such a message, or have more messages. The
+    ///   index is then empty.
     public mutating func rebuildOutline(
-        over bytes: RawSpan, as signal: Signal
+        over bytes: RawSpan, as signal: Signal, messagesMax: Int = .max
     ) throws(WireError) {
-        try rebuild(over: bytes, as: signal, readsItems: false)
+        try rebuild(over: bytes, as: signal, readsItems: false, messagesMax)
     }
 
     private mutating func rebuild(
-        over bytes: RawSpan, as signal: Signal, readsItems: Bool
+        over bytes: RawSpan, as signal: Signal, readsItems: Bool, _ messagesMax: Int
     ) throws(WireError) {
         removeAll()
         self.readsItems = readsItems
+        messagesLeft = messagesMax
         self.signal = signal
         do throws(WireError) {
             guard bytes.byteCount <= Self.payloadBytesMax else {
@@ -113,7 +123,7 @@ public struct TelemetryIndex: Sendable {
     private mutating func indexResource(
         _ whole: WireField, _ bytes: RawSpan
     ) throws(WireError) {
-        let frame = push(whole, parent: -1)
+        let frame = try push(whole, parent: -1)
         let resourceIndex = resources.count
         let firstItem = items.count
         resources.append(ResourceEntry(frame: frame))
@@ -124,7 +134,7 @@ public struct TelemetryIndex: Sendable {
             case 1:
                 try field.expect(.bytes)
                 if entry.resourceFrame >= 0 { splitPartCount += 1 }
-                entry.resourceFrame = push(field, parent: frame)
+                entry.resourceFrame = try push(field, parent: frame)
                 try validateResource(field.value, bytes, into: &entry)
             case 2:
                 try field.expect(.bytes)
@@ -163,7 +173,7 @@ public struct TelemetryIndex: Sendable {
     private mutating func indexScope(
         _ whole: WireField, _ bytes: RawSpan, frame parent: Int32, resource: Int32
     ) throws(WireError) {
-        let frame = push(whole, parent: parent)
+        let frame = try push(whole, parent: parent)
         let scopeIndex = scopes.count
         let firstItem = items.count
         var entry = ScopeEntry(frame: frame, resource: resource)
@@ -181,12 +191,12 @@ public struct TelemetryIndex: Sendable {
                 case .logs where readsItems:
                     try indexLogRecord(field, bytes, frame: frame, scope: Int32(scopeIndex))
                 case .traces, .logs:
-                    append(ItemEntry(field, frame: frame, parent: Int32(scopeIndex)))
+                    try append(ItemEntry(field, frame: frame, parent: Int32(scopeIndex)))
                 }
             case 1:
                 try field.expect(.bytes)
                 if entry.scopeFrame >= 0 { splitPartCount += 1 }
-                entry.scopeFrame = push(field, parent: frame)
+                entry.scopeFrame = try push(field, parent: frame)
                 try validateScope(field.value, bytes, into: &entry)
             case 3: entry.schemaURL = try text(field, bytes)
             default: continue
@@ -217,13 +227,24 @@ public struct TelemetryIndex: Sendable {
         }
     }
 
-    mutating func push(_ field: WireField, parent: Int32) -> Int32 {
+    mutating func push(_ field: WireField, parent: Int32) throws(WireError) -> Int32 {
+        try noteMessage(at: field.start)
         frames.append(Frame(field, parent: parent))
         return Int32(truncatingIfNeeded: frames.count - 1)
     }
 
-    mutating func append(_ item: ItemEntry) {
+    mutating func append(_ item: ItemEntry) throws(WireError) {
+        try noteMessage(at: Int(item.fieldStart))
         if item.fault != .none { faultyItemCount += 1 }
         items.append(item)
+    }
+
+    @inline(__always)
+    private mutating func noteMessage(at offset: Int) throws(WireError) {
+        messagesLeft &-= 1
+        if _slowPath(messagesLeft < 0) {
+            // What was noted is what may be noted: each has a frame or is an item.
+            throw WireError(.tooManyMessages(limit: frames.count + items.count), at: offset)
+        }
     }
 }

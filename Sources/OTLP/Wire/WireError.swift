@@ -12,6 +12,7 @@ public struct WireError: Error, Equatable, Sendable, CustomStringConvertible {
         case tooDeep(limit: Int)
         case tooLarge(limit: Int)
         case tooManyParts(limit: Int)
+        case tooManyMessages(limit: Int)
     }
 
     public let reason: Reason
@@ -39,6 +40,7 @@ public struct WireError: Error, Equatable, Sendable, CustomStringConvertible {
             case .tooLarge(let limit): "the message is larger than \(limit) bytes"
             case .tooManyParts(let limit):
                 "messages that may stand once stand in more than \(limit) parts"
+            case .tooManyMessages(let limit): "there are more than \(limit) messages"
             }
         return "invalid protobuf at byte \(offset): \(what)"
     }

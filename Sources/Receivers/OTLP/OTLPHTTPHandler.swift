@@ -21,6 +21,7 @@ final class OTLPHTTPHandler: HTTPHandler {
     private let metrics: ReceiverMetrics
     private let repairedTexts: MetricFamily<Counter>
     private let rejectedItems: MetricFamily<Counter>
+    private let refusedRequests: MetricFamily<Counter>
     private let workspaces = OTLPWorkspaces()
     private let feed = Mutex(Feed())
 
@@ -47,6 +48,10 @@ final class OTLPHTTPHandler: HTTPHandler {
             "sluice_receiver_rejected_items",
             help: "Items rejected by partial success: the client was told, and keeps them.",
             labels: ["receiver", "signal", "reason"])
+        refusedRequests = registry.counter(
+            "sluice_receiver_refused_requests",
+            help: "Requests refused at a limit, by the key of the limit.",
+            labels: ["receiver", "limit"])
     }
 
     func feed(_ newIntakes: [Signal: Intake]) {
@@ -97,16 +102,16 @@ final class OTLPHTTPHandler: HTTPHandler {
         let context = context(of: head, exchange.peer, span?.context ?? trace)
         let otlp = OTLPRequest(
             body: OTLPBody(note: exchange.note), context: context, span: span)
-        let reply = OTLPReply(exchange: exchange, head: head, budget: environment.bodyBudget)
+        let memory = RequestMemory(
+            environment.bodyBudget, environment.requestLimits, bodyBytes: body.count)
+        let reply = OTLPReply(exchange: exchange, head: head, memory: memory)
         guard body.count <= Self.onLoopBytesMax else { return handOver(body, otlp, reply) }
-        let limit = otlp.body.encoding == .identity ? settings.bodyBytesMax : Self.onLoopBytesMax
-        work(body, otlp, reply, bytesMax: min(limit, settings.bodyBytesMax), isOnLoop: true)
+        work(body, otlp, reply, isOnLoop: true)
     }
 
     private func handOver(_ body: [UInt8], _ request: OTLPRequest, _ reply: OTLPReply) {
-        let limit = settings.bodyBytesMax
         let isTaken = environment.workers.submit { [self] in
-            work(body, request, reply, bytesMax: limit, isOnLoop: false)
+            work(body, request, reply, isOnLoop: false)
         }
         if !isTaken {
             fail(.overloaded("too many large requests at once; send again later"), request, reply)
@@ -114,22 +119,27 @@ final class OTLPHTTPHandler: HTTPHandler {
     }
 
     private func work(
-        _ body: [UInt8], _ request: OTLPRequest, _ reply: OTLPReply, bytesMax: Int, isOnLoop: Bool
+        _ body: [UInt8], _ request: OTLPRequest, _ reply: OTLPReply, isOnLoop: Bool
     ) {
-        let result = workspaces.with { workspace in
-            Result { () throws(OTLPFailure) in
-                try workspace.check(body, request, bytesMax: bytesMax, reserve: reply.reserve)
+        let failure: OTLPFailure? = workspaces.with { workspace in
+            do throws(OTLPWorkspace.Failure) {
+                let checked = try workspace.check(
+                    body, request, bytesMax: settings.bodyBytesMax,
+                    loopBytesMax: isOnLoop ? Self.onLoopBytesMax : nil, reply.memory)
+                // The batch goes before its workspace does: they share the index.
+                take(checked, request, reply)
+                return nil
+            } catch {
+                switch error {
+                case .refused(let failure): return failure
+                case .needsWorker:
+                    reply.memory.giveBackAll()
+                    handOver(body, request, reply)
+                    return nil
+                }
             }
         }
-        switch result {
-        case .success(let checked): take(checked, request, reply)
-        case .failure(let failure):
-            if isOnLoop, failure.status == .contentTooLarge, bytesMax < settings.bodyBytesMax {
-                reply.releaseReserved()
-                return handOver(body, request, reply)
-            }
-            fail(failure, request, reply)
-        }
+        if let failure { fail(failure, request, reply) }
     }
 
     private func take(
@@ -197,6 +207,9 @@ final class OTLPHTTPHandler: HTTPHandler {
         if var span = request.span {
             span.set("http.response.status_code", .integer(Int64(failure.status.code)))
             environment.spans.end(span, failure: failure.message)
+        }
+        if let limit = failure.limit {
+            refusedRequests.with(environment.component.id, limit.description).add()
         }
         log(failure, reply.head, reply.exchange.peer, trace: request.context.trace)
         reply.send(answers.failure(failure, answering: reply.head))

@@ -1,37 +1,21 @@
 import HTTP
 import HTTPServer
-import Platform
-import Synchronization
+import Pipeline
 
-/// The answer that a request still has to get, and the room that it takes until then.
+/// The answer that a request still has to get, and the memory that it has until then.
 final class OTLPReply: Sendable {
     let exchange: HTTPExchange
     let head: HTTPRequestHead
-    private let budget: ByteBudget
-    private let reservedBytes = Atomic<Int>(0)
+    let memory: RequestMemory
 
-    init(exchange: HTTPExchange, head: HTTPRequestHead, budget: ByteBudget) {
+    init(exchange: HTTPExchange, head: HTTPRequestHead, memory: RequestMemory) {
         self.exchange = exchange
         self.head = head
-        self.budget = budget
-    }
-
-    deinit { releaseReserved() }
-
-    /// Takes room for what a body holds after decompression.
-    func reserve(_ bytes: Int) -> Bool {
-        guard budget.reserve(bytes) else { return false }
-        reservedBytes.add(bytes, ordering: .relaxed)
-        return true
-    }
-
-    func releaseReserved() {
-        let bytes = reservedBytes.exchange(0, ordering: .relaxed)
-        if bytes > 0 { budget.release(bytes) }
+        self.memory = memory
     }
 
     func send(_ response: HTTPResponse) {
-        releaseReserved()
+        memory.giveBackAll()
         exchange.respond(response)
     }
 }

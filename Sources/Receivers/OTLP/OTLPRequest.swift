@@ -24,6 +24,8 @@ struct OTLPFailure: Error, Sendable {
     var allow: String?
     /// Bad data, rather than too much or too early: where it is. The answer carries `BadRequest`.
     var badField: String?
+    /// The key of the limit that the request has met.
+    var limit: StaticString?
 
     static func badData(_ message: String, in field: String = "body") -> OTLPFailure {
         OTLPFailure(status: .badRequest, message: message, badField: field)

@@ -7,11 +7,13 @@ import Platform
 import Synchronization
 
 /// What one request at a time needs to become a batch: decoders and an index whose memory is
-/// reused.
+/// reused. What only a large request needs is given back with it.
 final class OTLPWorkspace {
     private var decompressor = Decompressor()
     private var transcoder = OTLPJSON.Transcoder()
     private var index = TelemetryIndex()
+    /// What the request at hand has taken for `index`.
+    private var indexBytes = 0
 
     /// A request's telemetry, checked and ready for the pipelines.
     struct Checked {
@@ -22,28 +24,46 @@ final class OTLPWorkspace {
         var repairedTextCount = 0
     }
 
+    /// Why a request does not become a batch here.
+    enum Failure: Error {
+        case refused(OTLPFailure)
+        /// It takes more time than a loop has.
+        case needsWorker
+
+        static func badData(_ message: String, in field: String = "body") -> Failure {
+            .refused(.badData(message, in: field))
+        }
+        static func tooLarge(_ message: String, _ limit: StaticString) -> Failure {
+            .refused(
+                OTLPFailure(status: .contentTooLarge, message: message, limit: limit))
+        }
+    }
+
     /// Decompresses, transcodes, validates, sorts out invalid items.
     ///
     /// - Parameters:
     ///   - bytesMax: of the body after decompression.
-    ///   - reserve: room for more bytes; the caller gives it back when the request is answered.
+    ///   - loopBytesMax: more of it than this is not worked on here; nil where there is time.
+    ///   - memory: of the request; the caller gives it back when the request is answered.
     func check(
-        _ body: [UInt8], _ request: OTLPRequest, bytesMax: Int, reserve: (Int) -> Bool
-    ) throws(OTLPFailure) -> Checked {
-        let plain = try decompress(
-            body, request.body.encoding, bytesMax: bytesMax, reserve: reserve)
+        _ body: [UInt8], _ request: OTLPRequest, bytesMax: Int, loopBytesMax: Int?,
+        _ memory: RequestMemory
+    ) throws(Failure) -> Checked {
+        var payload = try decompress(
+            body, request.body.encoding, bytesMax: bytesMax, loopBytesMax, memory)
         var repaired = 0
-        var payload = plain
         if request.body.content == .json {
-            let transcoded = try transcode(plain, request.signal, bytesMax: bytesMax)
+            let json = payload.count
+            let transcoded = try transcode(payload, request.signal, bytesMax: bytesMax, memory)
             payload = transcoded.protobuf
             repaired = transcoded.replacedCount
+            if request.body.encoding != .identity { memory.giveBack(json) }
         }
-        try rebuildIndex(over: payload, request.signal)
+        try rebuildIndex(over: payload, request.signal, isOnLoop: loopBytesMax != nil, memory)
         if index.needsRepair {
             repaired += index.textFaultCount
-            payload = try repair(payload, request.signal, bytesMax: bytesMax)
-            try rebuildIndex(over: payload, request.signal)
+            payload = try repair(payload, request.signal, bytesMax: bytesMax, memory)
+            try rebuildIndex(over: payload, request.signal, isOnLoop: false, memory)
         }
         var checked = Checked(batch: Batch(payload: payload, index: index))
         checked.repairedTextCount = repaired
@@ -51,59 +71,187 @@ final class OTLPWorkspace {
         return checked
     }
 
+    /// Makes ready for the next request, when the batch is gone.
+    func finish() {
+        index.trim()
+        indexBytes = 0
+    }
+
     private func decompress(
-        _ body: [UInt8], _ encoding: ContentEncoding, bytesMax: Int, reserve: (Int) -> Bool
-    ) throws(OTLPFailure) -> [UInt8] {
+        _ body: [UInt8], _ encoding: ContentEncoding, bytesMax: Int, _ loopBytesMax: Int?,
+        _ memory: RequestMemory
+    ) throws(Failure) -> [UInt8] {
+        guard encoding != .identity else {
+            // Whoever hands over a body has charged it.
+            guard body.count <= bytesMax else { throw tooLarge(bytesMax) }
+            return body
+        }
+        var taken = 0
+        var shortage: ByteBudget.Shortage?
         do throws(DecompressionError) {
-            return try decompressor.decompress(body, encoding, limit: bytesMax, reserve: reserve)
+            let plain = try decompressor.decompress(
+                body, encoding, limit: min(bytesMax, loopBytesMax ?? bytesMax)
+            ) { bytes in
+                do throws(ByteBudget.Shortage) {
+                    try memory.take(bytes)
+                    taken += bytes
+                    return true
+                } catch {
+                    shortage = error
+                    return false
+                }
+            }
+            memory.giveBack(taken - plain.count)
+            return plain
         } catch {
+            memory.giveBack(taken)
             switch error {
-            case .tooLarge:
-                throw OTLPFailure(
-                    status: .contentTooLarge,
-                    message: "the body is larger than \(bytesMax) bytes after decompression; "
-                        + "send smaller batches or raise max_request_body_size")
-            case .overBudget:
-                throw .overloaded("no room for the decompressed body; send again later")
-            default:
-                throw .badData("the body is not valid \(encoding.name): \(error.description)")
+            case .tooLarge where loopBytesMax ?? bytesMax < bytesMax: throw .needsWorker
+            case .tooLarge: throw tooLarge(bytesMax)
+            case .overBudget: throw noRoom("the decompressed body", shortage ?? .later)
+            default: throw .badData("the body is not valid \(encoding.name): \(error.description)")
             }
         }
     }
 
-    private func transcode(
-        _ json: [UInt8], _ signal: Signal, bytesMax: Int
-    ) throws(OTLPFailure) -> OTLPJSON.Transcoded {
-        do throws(OTLPJSONError) {
-            return try transcoder.transcode(json.rawSpan, as: signal, outputBytesMax: bytesMax)
-        } catch {
-            if case .tooLarge = error.reason {
-                throw OTLPFailure(status: .contentTooLarge, message: error.description)
-            }
-            throw .badData(error.description, in: error.path.isEmpty ? "body" : error.path)
+    private func tooLarge(_ bytesMax: Int) -> Failure {
+        .tooLarge(
+            "the body is larger than \(bytesMax) bytes after decompression; "
+                + "send smaller batches or raise max_request_body_size",
+            "max_request_body_size")
+    }
+
+    /// - Parameter purpose: as a noun.
+    private func noRoom(_ purpose: String, _ shortage: ByteBudget.Shortage) -> Failure {
+        switch shortage {
+        case .later:
+            var failure = OTLPFailure.overloaded("no room for \(purpose); send again later")
+            failure.limit = Self.budgetKey
+            return .refused(failure)
+        case .never(let limit):
+            return .tooLarge(
+                "\(purpose) takes the request past the \(limit) bytes that all requests share; "
+                    + "send smaller batches or raise \(Self.budgetKey)", Self.budgetKey)
         }
     }
+
+    private static let budgetKey: StaticString = "service.limits.request_bodies"
+    private static let messagesKey: StaticString = "service.limits.request_messages"
+
+    private func take(
+        _ bytes: Int, for purpose: String, _ memory: RequestMemory
+    ) throws(Failure) {
+        do throws(ByteBudget.Shortage) {
+            try memory.take(bytes)
+        } catch {
+            throw noRoom(purpose, error)
+        }
+    }
+
+    /// Of protobuf that JSON becomes there are four copies at worst: two while the output grows,
+    /// one of text with escapes, and the result.
+    private static let transcodedCopies = 4
+
+    private func transcode(
+        _ json: [UInt8], _ signal: Signal, bytesMax: Int, _ memory: RequestMemory
+    ) throws(Failure) -> OTLPJSON.Transcoded {
+        // Nearly all telemetry is at most half as long in protobuf; it could be four times as long.
+        var limit = min(bytesMax, max(json.count / 2, 4096))
+        while true {
+            let taken = limit * Self.transcodedCopies
+            try take(taken, for: "the protobuf of the body", memory)
+            do throws(OTLPJSONError) {
+                let transcoded = try transcoder.transcode(
+                    json.rawSpan, as: signal, outputBytesMax: limit)
+                memory.giveBack(taken - transcoded.protobuf.count)
+                return transcoded
+            } catch {
+                memory.giveBack(taken)
+                guard case .tooLarge = error.reason else {
+                    throw .badData(error.description, in: error.path.isEmpty ? "body" : error.path)
+                }
+                guard limit < bytesMax else {
+                    throw .tooLarge(error.description, "max_request_body_size")
+                }
+                limit = min(bytesMax, limit * 2)
+            }
+        }
+    }
+
+    /// Where it is written, and the result.
+    private static let repairedCopies = 2
 
     /// - Parameter bytesMax: of the result; each byte that is not UTF-8 becomes three.
     private func repair(
-        _ payload: [UInt8], _ signal: Signal, bytesMax: Int
-    ) throws(OTLPFailure) -> [UInt8] {
-        do throws(WireError) {
-            return try PayloadRepair.repair(payload, as: signal, bytesMax: bytesMax)
-        } catch {
-            throw OTLPFailure(
-                status: .contentTooLarge,
-                message: "text in the body is not UTF-8, and with U+FFFD in the place of what is "
-                    + "wrong it is larger than \(bytesMax) bytes; send UTF-8")
+        _ payload: [UInt8], _ signal: Signal, bytesMax: Int, _ memory: RequestMemory
+    ) throws(Failure) -> [UInt8] {
+        var limit = min(bytesMax, payload.count + payload.count / 8)
+        while true {
+            let taken = limit * Self.repairedCopies
+            try take(taken, for: "a repaired copy of the body", memory)
+            do throws(WireError) {
+                let repaired = try PayloadRepair.repair(payload, as: signal, bytesMax: limit)
+                memory.giveBack(taken - repaired.count)
+                return repaired
+            } catch {
+                memory.giveBack(taken)
+                guard limit < bytesMax else {
+                    throw .tooLarge(
+                        "text in the body is not UTF-8, and with U+FFFD in the place of what is "
+                            + "wrong it is larger than \(bytesMax) bytes; send UTF-8",
+                        "max_request_body_size")
+                }
+                limit = min(bytesMax, limit * 2)
+            }
         }
     }
 
-    private func rebuildIndex(over payload: [UInt8], _ signal: Signal) throws(OTLPFailure) {
+    /// Payloads of this size have too many messages to be tried without counting them.
+    private static let countedBytesMin = 512 << 10
+
+    private func rebuildIndex(
+        over payload: [UInt8], _ signal: Signal, isOnLoop: Bool, _ memory: RequestMemory
+    ) throws(Failure) {
+        let bytes = payload.rawSpan
+        let kept = min(TelemetryIndex.messagesKept, memory.limits.messagesMax)
+        if payload.count < Self.countedBytesMin, try rebuildIndex(bytes, signal, kept) { return }
+        let counts = MessageCounts(of: bytes, as: signal)
+        try makeRoom(counts, isOnLoop: isOnLoop, memory)
+        guard try rebuildIndex(bytes, signal, counts.total) else {
+            preconditionFailure("BUG: there are more messages than were counted")
+        }
+    }
+
+    /// `false` where there are more messages.
+    private func rebuildIndex(
+        _ bytes: RawSpan, _ signal: Signal, _ messagesMax: Int
+    ) throws(Failure) -> Bool {
         do throws(WireError) {
-            try index.rebuild(over: payload.rawSpan, as: signal)
+            try index.rebuild(over: bytes, as: signal, messagesMax: messagesMax)
+            return true
         } catch {
+            if case .tooManyMessages = error.reason { return false }
             throw .badData(error.description)
         }
+    }
+
+    private func makeRoom(
+        _ counts: MessageCounts, isOnLoop: Bool, _ memory: RequestMemory
+    ) throws(Failure) {
+        guard counts.total <= memory.limits.messagesMax else {
+            throw .tooLarge(
+                "the request has \(counts.total) messages (resources, scopes, metrics, items and "
+                    + "what describes them); the limit is \(memory.limits.messagesMax); send "
+                    + "smaller batches or raise \(Self.messagesKey)", Self.messagesKey)
+        }
+        guard counts.total > TelemetryIndex.messagesKept else { return }
+        if isOnLoop { throw .needsWorker }
+        let bytes = counts.indexBytes
+        if bytes > indexBytes {
+            try take(bytes - indexBytes, for: "the index of the body", memory)
+            indexBytes = bytes
+        }
+        index.reserve(counts)
     }
 
     private func removeFaulty(from checked: inout Checked) {
@@ -126,10 +274,14 @@ final class OTLPWorkspaces: Sendable {
 
     private let idle = Mutex(Idle())
 
+    /// What is made in a workspace, batches above all, must not outlive the call.
     func with<Result>(_ body: (OTLPWorkspace) -> Result) -> Result {
         let taken = idle.withLock { $0.workspaces.popLast() }
         let workspace = taken ?? OTLPWorkspace()
-        defer { idle.withLock { $0.workspaces.append(workspace) } }
+        defer {
+            workspace.finish()
+            idle.withLock { $0.workspaces.append(workspace) }
+        }
         return body(workspace)
     }
 }
