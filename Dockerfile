@@ -29,7 +29,8 @@ FROM ${BINARY:-build} AS binary
 FROM ${BASE_IMAGE}
 RUN apt-get update -qq \
     && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
-        libdeflate0 libpcre2-8-0 libpq5 libsqlite3-0 libyaml-0-2 libzstd1 zlib1g \
+        libdeflate0 liblz4-1 libpcre2-8-0 libpq5 libsnappy1v5 libsqlite3-0 libyaml-0-2 \
+        libzstd1 zlib1g \
     && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
     && useradd --system --uid 10001 --home-dir /var/lib/sluice --shell /usr/sbin/nologin sluice \
     && install -d -o sluice -g sluice -m 0700 /var/lib/sluice

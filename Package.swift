@@ -51,6 +51,8 @@ let package = Package(
         system("CZlib", pkgConfig: "zlib", package: "zlib1g-dev"),
         system("CDeflate", pkgConfig: "libdeflate", package: "libdeflate-dev"),
         system("CZstd", pkgConfig: "libzstd", package: "libzstd-dev"),
+        system("CSnappy", pkgConfig: "snappy", package: "libsnappy-dev"),
+        system("CLZ4", pkgConfig: "liblz4", package: "liblz4-dev"),
         system("CSQLite", pkgConfig: "sqlite3", package: "libsqlite3-dev"),
         system("CYAML", pkgConfig: "yaml-0.1", package: "libyaml-dev"),
         system("CPCRE2", pkgConfig: "libpcre2-8", package: "libpcre2-dev"),
@@ -63,7 +65,8 @@ let package = Package(
         library("Platform", uses: ["CShims", "Bytes"]),
         library("Configuration", uses: ["CYAML", "Bytes", "Platform"]),
         library("Telemetry", uses: ["Bytes", "OTLP", "Platform"]),
-        library("Compression", uses: ["CZlib", "CDeflate", "CZstd", "Bytes"]),
+        library(
+            "Compression", uses: ["CZlib", "CDeflate", "CZstd", "CSnappy", "CLZ4", "Bytes"]),
         library("DurableLog", uses: ["CShims", "Bytes", "Platform", "Compression"]),
         library("HTTP", uses: ["Bytes"]),
         library("EventLoop", uses: ["CShims", "Bytes", "Platform"]),

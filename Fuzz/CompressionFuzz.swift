@@ -8,7 +8,9 @@
 import Bytes
 import Glibc
 
-private let encodings: [ContentEncoding] = [.gzip, .deflate, .zstd]
+private let encodings: [ContentEncoding] = [
+    .gzip, .deflate, .zstd, .snappy, .snappyFramed, .lz4,
+]
 private let limits = [0, 100, Window.bytes, 4 << 20]
 
 private struct Reader: ~Copyable {
@@ -59,7 +61,7 @@ public func fuzzCompression(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt
     let body = Array(input.dropFirst())
 
     let result = reader.read(body, encoding, limit: limit)
-    guard input[0] / 12 % 4 == 0 else { return 0 }
+    guard Int(input[0]) / (encodings.count * limits.count) % 4 == 0 else { return 0 }
     var fresh = Reader()
     precondition(
         isSame(fresh.read(body, encoding, limit: limit), result),

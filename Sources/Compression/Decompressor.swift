@@ -21,10 +21,14 @@ public struct Decompressor: ~Copyable {
     /// The most memory that a decompressor holds between two calls.
     public static let retainedBytesMax =
         Window.bytes + DeflateDecoder.bytesMax + ZstdDecoder.retainedBytesMax
+        + LZ4Decoder.retainedBytesMax
 
     /// The most memory that a decompressor needs besides the output: the above, and while a
-    /// Zstandard body is measured its window and three blocks of at most 128 KiB.
-    public static let workingBytesMax = retainedBytesMax + zstdWindowBytesMax + 3 * (128 << 10)
+    /// Zstandard body is measured its window and three blocks of at most 128 KiB, or the buffers
+    /// for the largest blocks of LZ4.
+    public static let workingBytesMax =
+        retainedBytesMax
+        + max(zstdWindowBytesMax + 3 * (128 << 10), LZ4Decoder.workingBytesMax)
 
     static let zstdWindowLogMax = 23
 
@@ -35,6 +39,8 @@ public struct Decompressor: ~Copyable {
     private var window = Window()
     private var deflate = DeflateDecoder()
     private var zstd = ZstdDecoder()
+    private var snappy = SnappyDecoder()
+    private var lz4 = LZ4Decoder()
 
     public init() {}
 
@@ -61,11 +67,21 @@ public struct Decompressor: ~Copyable {
         case .gzip:
             deflate.container = .gzip
             return try Self.decompress(input, &deflate, &window, limit, reserve)
-        case .deflate:
+        case .deflate, .zlib:
             deflate.container = .ofDeflate(input)
             return try Self.decompress(input, &deflate, &window, limit, reserve)
         case .zstd:
             return try Self.decompress(input, &zstd, &window, limit, reserve)
+        case .snappy:
+            snappy.format = .ofSnappy(input)
+            return try Self.decompress(input, &snappy, &window, limit, reserve)
+        case .snappyFramed:
+            // Encoders begin a stream with its first chunk, so that of nothing there is nothing.
+            if input.isEmpty { return [] }
+            snappy.format = .framed
+            return try Self.decompress(input, &snappy, &window, limit, reserve)
+        case .lz4:
+            return try Self.decompress(input, &lz4, &window, limit, reserve)
         }
     }
 

@@ -54,12 +54,7 @@ struct ZstdFrame {
     /// A frame begins with one of two magic numbers. libzstd would read the formats of its youth
     /// too, which no current client sends.
     private static func magic(_ reader: inout HeaderReader) throws(DecompressionError) -> UInt64 {
-        var magic: UInt64 = 0
-        var known: UInt64 = 0
-        for index in 0..<min(reader.bytes.byteCount, 4) {
-            magic |= UInt64(reader.bytes.byte(at: index)) << (8 * index)
-            known |= 0xFF << (8 * index)
-        }
+        let (magic, known) = reader.beginning(bytes: 4)
         guard magic == frameMagic & known || magic & 0xFFFF_FFF0 == skippableMagic & known else {
             throw .corrupt
         }
@@ -94,24 +89,4 @@ struct ZstdFrame {
     private static let frameMagic: UInt64 = 0xFD2F_B528
     private static let skippableMagic: UInt64 = 0x184D_2A50
     private static let blockBytesMax: UInt64 = 128 << 10
-}
-
-/// Little-endian integers one after the other, to the end of the bytes.
-private struct HeaderReader: ~Escapable {
-    let bytes: RawSpan
-    private(set) var offset = 0
-
-    @_lifetime(copy bytes)
-    init(bytes: RawSpan) { self.bytes = bytes }
-
-    mutating func integer(bytes count: Int) throws(DecompressionError) -> UInt64 {
-        let start = offset
-        try skip(UInt64(count))
-        return (0..<count).reduce(0) { $0 | UInt64(bytes.byte(at: start + $1)) << (8 * $1) }
-    }
-
-    mutating func skip(_ count: UInt64) throws(DecompressionError) {
-        guard count <= UInt64(bytes.byteCount - offset) else { throw .truncated }
-        offset += Int(count)
-    }
 }

@@ -35,8 +35,11 @@ public final class Connection: EventHandler {
     private var outgoing: [[UInt8]] = []
     /// Bytes of the first piece that have left already.
     private var sentOfFirst = 0
+    /// What was written, and waits for the peer to take it.
+    public private(set) var unsentBytes = 0
     private var phase: Phase
     private var lingerBytesLeft = 0
+    private var lingersUntil = Instant.distantFuture
     /// The system's error that has ended the connection, or sending; `nil` where there was none.
     public private(set) var failure: SystemError?
 
@@ -51,10 +54,15 @@ public final class Connection: EventHandler {
         case closed
     }
 
-    /// What is read and thrown away after the last answer, at most.
-    public static let lingerBytesMax = 1 << 20
+    /// What is read and thrown away after the last answer, at most: as much as a request body may
+    /// have by default. There are clients that write all of a body before they look for an answer.
+    public static let lingerBytesMax = 64 << 20
     /// How long that may take.
-    public static let lingerTimeout = Duration.seconds(2)
+    public static let lingerTimeout = Duration.seconds(10)
+    /// How long the peer may send nothing in that time.
+    public static let lingerQuietMax = Duration.seconds(2)
+    /// Read and thrown away before other connections of the loop have their turn.
+    private static let discardedPerTurnMax = 256 << 10
 
     /// Takes over the socket and begins to watch it.
     public init(
@@ -137,6 +145,7 @@ public final class Connection: EventHandler {
                 enqueue(body)
                 sentOfFirst = sent - head.count
             }
+            unsentBytes -= sentOfFirst
             watch()
         } catch {
             sendingFailed(error)
@@ -144,7 +153,9 @@ public final class Connection: EventHandler {
     }
 
     private func enqueue(_ piece: [UInt8]) {
-        if !piece.isEmpty { outgoing.append(piece) }
+        guard !piece.isEmpty else { return }
+        outgoing.append(piece)
+        unsentBytes += piece.count
     }
 
     /// Closes when everything has been handed to the kernel, which sends it on.
@@ -164,7 +175,7 @@ public final class Connection: EventHandler {
         id = nil
         // Closes the descriptor, after the loop let go of it.
         socket = nil
-        outgoing = []
+        dropOutgoing()
         handler.closed(self)
     }
 
@@ -218,6 +229,7 @@ public final class Connection: EventHandler {
                 let rest = unsafe first.span.bytes.extracting(droppingFirst: sentOfFirst)
                 guard let sent = try socket!.send(rest) else { return }
                 sentOfFirst += sent
+                unsentBytes -= sent
                 if sentOfFirst == first.count {
                     outgoing.removeFirst()
                     sentOfFirst = 0
@@ -235,9 +247,15 @@ public final class Connection: EventHandler {
     /// server's that refuses a large body.
     private func sendingFailed(_ error: SystemError) {
         failure = error
-        outgoing = []
+        dropOutgoing()
         if isClient, phase == .open { handler.readable(self) }
         close()
+    }
+
+    private func dropOutgoing() {
+        outgoing = []
+        sentOfFirst = 0
+        unsentBytes = 0
     }
 
     private func finish(lingering: Bool) {
@@ -245,28 +263,33 @@ public final class Connection: EventHandler {
         phase = .lingering
         lingerBytesLeft = Connection.lingerBytesMax
         isReadingPaused = false
-        guard socket != nil, let id else { return }
+        guard socket != nil else { return }
         do throws(SystemError) {
             try socket!.finishSending()
         } catch {
             return close()
         }
         watch()
-        loop.setDeadline(id, loop.now + Connection.lingerTimeout)
+        lingersUntil = loop.now + Connection.lingerTimeout
         discardIncoming()
     }
 
     private func discardIncoming() {
-        let outcome = loop.withReceiveBuffer { buffer in
-            receive(upTo: 64 << 10, appendingTo: &buffer)
-        }
-        switch outcome {
-        case .bytes(let count):
+        var left = Connection.discardedPerTurnMax
+        while left > 0, isOpen {
+            let outcome = loop.withReceiveBuffer { buffer in
+                receive(upTo: 64 << 10, appendingTo: &buffer)
+            }
+            guard case .bytes(let count) = outcome else {
+                if outcome == .end { close() }
+                break
+            }
+            left -= count
             lingerBytesLeft -= count
-            if lingerBytesLeft <= 0 { close() }
-        case .end: close()
-        case .wouldBlock: break
+            if lingerBytesLeft <= 0 { return close() }
         }
+        guard let id else { return }
+        loop.setDeadline(id, min(lingersUntil, loop.now + Connection.lingerQuietMax))
     }
 
     /// Tells epoll what is of interest now, when that has changed.

@@ -28,6 +28,9 @@ struct HTTPChunkedDecoder {
     private var extensionBytes = 0
     private var trailers = HTTPHeadParser.trailers()
 
+    /// What the trailers that have arrived take of memory.
+    var trailerBytes: Int { trailers.memoryBytes }
+
     init(bytesMax: Int) { bytesLeft = bytesMax }
 
     /// Bounds the chunks from the next one on.

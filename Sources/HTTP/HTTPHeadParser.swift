@@ -12,6 +12,8 @@ struct HTTPHeadParser {
     private var partialLine: [UInt8] = []
     private var bytesUsed = 0
     private var head: HTTPRequestHead?
+    /// `memoryBytes` of the head that was returned last.
+    private(set) var finishedBytes = 0
 
     /// Reads a request's head.
     init() {}
@@ -31,6 +33,12 @@ struct HTTPHeadParser {
     mutating func parse(
         _ bytes: RawSpan, from offset: inout Int, limits: HTTPLimits
     ) throws(HTTPRejection) -> HTTPRequestHead? {
+        // There may be no line end for long in what TLS sends, so its first byte has to do.
+        if bytesUsed == 0, head == nil, offset < bytes.byteCount,
+            bytes.byte(at: offset) == ForeignProtocol.tlsHandshake
+        {
+            throw HTTPRejection(ForeignProtocol.tls)
+        }
         while offset < bytes.byteCount {
             let end = bytes.firstOffset(
                 of: HTTPSyntax.lineFeed, from: offset, to: bytes.byteCount)
@@ -72,9 +80,18 @@ struct HTTPHeadParser {
         }
     }
 
+    /// What a head, or as much of it as has arrived, takes of memory: its bytes, and for each field
+    /// two strings and their place in an array that grows by doubling.
+    var memoryBytes: Int { bytesUsed + (head?.headers.count ?? 0) * Self.fieldBytes }
+
+    private static let fieldBytes = 96
+
     private mutating func finish() -> HTTPRequestHead? {
-        defer { self = HTTPHeadParser() }
-        return head
+        let finished = head
+        let bytes = memoryBytes
+        self = HTTPHeadParser()
+        finishedBytes = bytes
+        return finished
     }
 
     /// True at the empty line that ends the head.
@@ -100,6 +117,16 @@ struct HTTPHeadParser {
     }
 
     private static func requestLine(
+        _ line: RawSpan, limits: HTTPLimits
+    ) throws(HTTPRejection) -> HTTPRequestHead {
+        do throws(HTTPRejection) {
+            return try httpRequestLine(line, limits: limits)
+        } catch {
+            throw ForeignProtocol(requestLine: line).map { HTTPRejection($0) } ?? error
+        }
+    }
+
+    private static func httpRequestLine(
         _ line: RawSpan, limits: HTTPLimits
     ) throws(HTTPRejection) -> HTTPRequestHead {
         let end = line.byteCount

@@ -4,9 +4,18 @@ public struct HTTPRejection: Error, Hashable, Sendable {
     public let status: HTTPStatus
     /// For the answer's body; holds nothing of what the client sent.
     public let message: String
+    /// What the client speaks in place of HTTP/1.1, where that is known.
+    public let foreign: ForeignProtocol?
 
     init(_ status: HTTPStatus, _ message: String) {
         self.status = status
         self.message = message
+        foreign = nil
+    }
+
+    init(_ foreign: ForeignProtocol) {
+        status = foreign == .http2 ? .versionNotSupported : .badRequest
+        message = "the client speaks \(foreign.name); \(foreign.advice)"
+        self.foreign = foreign
     }
 }

@@ -75,13 +75,38 @@ public struct HTTPRequestDecoder {
         if case .body(_, let reader) = state { reader.bytes.count } else { 0 }
     }
 
+    /// What the body that is arriving will have, where its length was announced; what it has so far
+    /// where it was not. 0 where none is arriving.
+    public var bodyBytesAnnounced: Int {
+        guard case .body(_, let reader) = state else { return 0 }
+        guard case .length(let remaining) = reader.rest else { return reader.bytes.count }
+        return reader.bytes.count + remaining
+    }
+
+    /// What the head that is arriving, or whose body is, takes of memory, with its trailers.
+    public var headBytesHeld: Int {
+        switch state {
+        case .head: parser.memoryBytes
+        case .deciding: parser.finishedBytes
+        case .body(_, let reader), .skipping(let reader):
+            parser.finishedBytes + reader.trailerBytes
+        case .ended: 0
+        }
+    }
+
+    /// What the head of the request that was handed over last takes of memory.
+    public var lastHeadBytes: Int { parser.finishedBytes }
+
+    /// The request was answered; its body is read and thrown away.
+    public var isSkipping: Bool { if case .skipping = state { true } else { false } }
+
     /// Consumes bytes from `offset` on, as far as the next action.
     public mutating func next(_ bytes: RawSpan, from offset: inout Int) -> Action {
         var head: HTTPRequestHead?
         do throws(HTTPRejection) {
             return try step(bytes, from: &offset, head: &head)
         } catch {
-            let isSkipping = if case .skipping = state { true } else { false }
+            let isSkipping = isSkipping
             end()
             return isSkipping ? .close : .reject(error, head)
         }
@@ -237,6 +262,10 @@ private struct BodyReader {
             reader.rest = .chunked(decoder)
         }
         return reader
+    }
+
+    var trailerBytes: Int {
+        if case .chunked(let decoder) = rest { decoder.trailerBytes } else { 0 }
     }
 
     var isWhole: Bool {

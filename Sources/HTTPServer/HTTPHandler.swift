@@ -10,20 +10,35 @@ public protocol HTTPHandler: Sendable {
     /// The request is whole. Answer through `exchange`, now or later, from any thread, once.
     func handle(_ request: consuming HTTPRequest, _ exchange: HTTPExchange)
 
-    /// The answer that HTTP itself must give: to malformed, too large, too slow requests (400, 408,
-    /// 413, 414, 417, 431, 501, 505), when there is no room (503), and when `handle` let its
-    /// exchange go without an answer (500).
+    /// The answer that HTTP itself must give.
     /// - Parameter head: the request's, where it could be read.
     func failure(
-        _ head: HTTPRequestHead?, status: HTTPStatus, message: String
+        _ failure: HTTPFailure, answering head: HTTPRequestHead?, from peer: SocketAddress
     ) -> HTTPResponse
+}
+
+/// What HTTP itself has to say: to malformed, too large, too slow requests (400, 408, 413, 414,
+/// 417, 431, 501, 505), when there is no room (503), and when `handle` let its exchange go without
+/// an answer (500).
+public struct HTTPFailure: Hashable, Sendable {
+    public var status: HTTPStatus
+    /// For the client; holds nothing of what it sent.
+    public var message: String
+    /// What the client speaks in place of HTTP/1.1, where that is known.
+    public var foreign: ForeignProtocol?
+
+    public init(_ status: HTTPStatus, _ message: String, foreign: ForeignProtocol? = nil) {
+        self.status = status
+        self.message = message
+        self.foreign = foreign
+    }
 }
 
 extension HTTPHandler {
     public func failure(
-        _ head: HTTPRequestHead?, status: HTTPStatus, message: String
+        _ failure: HTTPFailure, answering head: HTTPRequestHead?, from peer: SocketAddress
     ) -> HTTPResponse {
-        .text(status, message + "\n")
+        .text(failure.status, failure.message + "\n")
     }
 }
 

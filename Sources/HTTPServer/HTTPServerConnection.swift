@@ -120,7 +120,9 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
             case .handle(let request): handle(request)
             case .reject(let rejection, let head):
                 release()
-                fail(head, rejection.status, rejection.message, keepsAlive: false)
+                let failure = HTTPFailure(
+                    rejection.status, rejection.message, foreign: rejection.foreign)
+                fail(head, failure, keepsAlive: false)
             case .close: closeWhenAnswered()
             }
         }
@@ -144,10 +146,9 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
                 sendAnswers()
             case .tooLarge:
                 decoder.refuse()
+                let message = "the request's body is larger than \(bodyBytesMax) bytes"
                 fail(
-                    head, .contentTooLarge,
-                    "the request's body is larger than \(bodyBytesMax) bytes",
-                    keepsAlive: decoder.keepsAlive)
+                    head, HTTPFailure(.contentTooLarge, message), keepsAlive: decoder.keepsAlive)
             }
         }
     }
@@ -190,9 +191,10 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
         }
         release()
         if head == nil { decoder.abandonBody() }
+        let message = "the memory for request bodies is in use: try again"
         fail(
-            head ?? decoder.currentHead, .serviceUnavailable,
-            "the memory for request bodies is in use: try again", keepsAlive: decoder.keepsAlive)
+            head ?? decoder.currentHead, HTTPFailure(.serviceUnavailable, message),
+            keepsAlive: decoder.keepsAlive)
         return false
     }
 
@@ -210,8 +212,8 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
         let response =
             response
             ?? server.handler.failure(
-                answers.head(number), status: .internalServerError,
-                message: "the request was not answered")
+                HTTPFailure(.internalServerError, "the request was not answered"),
+                answering: answers.head(number), from: connection.peer)
         answers.fill(number, with: response)
         guard !isDue else { return }
         isDue = true
@@ -225,10 +227,10 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
     }
 
     private func fail(
-        _ head: HTTPRequestHead?, _ status: HTTPStatus, _ message: String, keepsAlive: Bool
+        _ head: HTTPRequestHead?, _ failure: HTTPFailure, keepsAlive: Bool
     ) {
-        var response = server.handler.failure(head, status: status, message: message)
-        if status == .serviceUnavailable, !response.headers.contains("Retry-After") {
+        var response = server.handler.failure(failure, answering: head, from: peer)
+        if failure.status == .serviceUnavailable, !response.headers.contains("Retry-After") {
             response.headers.add("Retry-After", "1")
         }
         append(response, head: head, keepsAlive: keepsAlive)
@@ -346,7 +348,8 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
             let head = decoder.currentHead
             release()
             decoder.end()
-            fail(head, .requestTimeout, "the request took too long to arrive", keepsAlive: false)
+            let failure = HTTPFailure(.requestTimeout, "the request took too long to arrive")
+            fail(head, failure, keepsAlive: false)
             settle()
         case .idle, .decision, .ended: connection.closeAfterFlush()
         }

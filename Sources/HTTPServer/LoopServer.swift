@@ -57,7 +57,7 @@ final class LoopServer: @unchecked Sendable {
             count += 1
             return true
         }
-        guard isAdmitted else { return refuse(socket) }
+        guard isAdmitted else { return refuse(socket, peer) }
         let connection = HTTPServerConnection(self, loop: loop)
         connections[ObjectIdentifier(connection)] = connection
         observer.connectionOpened(peer)
@@ -81,10 +81,11 @@ final class LoopServer: @unchecked Sendable {
     }
 
     /// Says why, as far as the kernel's buffer takes it, which for a new socket it does.
-    private func refuse(_ socket: consuming Socket) {
+    private func refuse(_ socket: consuming Socket, _ peer: SocketAddress) {
         observer.connectionRefused()
         var response = handler.failure(
-            nil, status: .serviceUnavailable, message: "too many connections: try again")
+            HTTPFailure(.serviceUnavailable, "too many connections: try again"), answering: nil,
+            from: peer)
         response.headers["Retry-After"] = "1"
         let head = HTTPResponseEncoder.head(
             of: response, .init(keepsAlive: false, date: date))

@@ -27,6 +27,14 @@ public struct Endpoint: Hashable, Sendable, CustomStringConvertible {
             kind = .unix(path: String(path))
             return
         }
+        if let colon = text.utf8.firstIndex(of: UInt8(ascii: ":")),
+            text.utf8[colon...].starts(with: "://".utf8)
+        {
+            let address = text[colon...].dropFirst(3).prefix { $0 != "/" }
+            throw EndpointError(
+                "'\(text)' has a scheme, and an address has none: write "
+                    + (address.contains(":") ? String(address) : "\(address):PORT"))
+        }
         guard let colon = text.utf8.lastIndex(of: UInt8(ascii: ":")) else {
             throw EndpointError("'\(text)' has no port: write host:port")
         }

@@ -66,6 +66,18 @@ public enum CurrentProcess {
         _ = signal(SIGPIPE, SIG_IGN)
     }
 
+    /// Opens /dev/null in place of standard input, output or error where the process was started
+    /// without it: a file of ours that got one of these numbers would have the log, or what a
+    /// library prints, written into it. Before anything else is opened.
+    public static func openStandardDescriptors() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO {
+            guard fcntl(descriptor, F_GETFD) == -1 else { continue }
+            // The lowest free number is taken, which is this one. Without /dev/null the number
+            // stays free, as it was.
+            _ = unsafe open("/dev/null", O_RDWR)
+        }
+    }
+
     /// Raises the limit on open descriptors to the hard limit and returns what it is now.
     @discardableResult
     public static func raiseDescriptorLimit() -> Int {

@@ -21,7 +21,7 @@ let generateCommand = Command(
                                 for more load than can be made meanwhile (default 0)
           --services N          services of the shop (default 10)
           --encoding ENCODING   proto or json (default proto)
-          --compression NAME    none, gzip, deflate or zstd (default none)
+          --compression NAME    none, or a Content-Encoding of the receiver's (default none)
           --seed N              the same seed gives the same telemetry (default: random)
 
         Exit codes: 0 everything was accepted; 1 something was not; 2 wrong usage.

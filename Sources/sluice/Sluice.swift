@@ -1,4 +1,5 @@
 import Glibc
+import Platform
 
 /// Exit codes, as documented in README.md.
 enum ExitCode: Int32 {
@@ -33,6 +34,7 @@ struct UsageError: Error {
 }
 
 func runProcess() -> Never {
+    CurrentProcess.openStandardDescriptors()
     let arguments = Array(CommandLine.arguments.dropFirst())
     exit(dispatch(arguments).rawValue)
 }

@@ -6,7 +6,7 @@ private func compress(_ input: [UInt8], _ compressor: inout Compressor) -> [UInt
 }
 
 @Suite struct `Compressing whole bodies` {
-    static let encodings: [ContentEncoding] = [.gzip, .deflate, .zstd]
+    static let encodings = ContentEncoding.allCases.filter { $0 != .identity }
 
     @Test(arguments: encodings, [0, 1, 5_000, 700_000])
     func `What is written is read back`(encoding: ContentEncoding, count: Int) throws {
@@ -29,6 +29,8 @@ private func compress(_ input: [UInt8], _ compressor: inout Compressor) -> [UInt
             var zstd = Compressor(.zstd, level: level)
             #expect(try Tool.unzstd(compress(body, &zstd)) == body)
         }
+        var lz4 = Compressor(.lz4)
+        #expect(try Tool.unlz4(compress(body, &lz4)) == body)
     }
 
     @Test func `A zstd frame declares its size`() throws {
@@ -48,7 +50,7 @@ private func compress(_ input: [UInt8], _ compressor: inout Compressor) -> [UInt
         }
     }
 
-    @Test(arguments: encodings)
+    @Test(arguments: [ContentEncoding.gzip, .deflate, .zstd, .zlib])
     func `Telemetry becomes at least five times smaller`(encoding: ContentEncoding) {
         let body = Sample.telemetry(bytes: 50_000)
         var compressor = Compressor(encoding)

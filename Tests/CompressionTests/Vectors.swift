@@ -55,6 +55,15 @@ enum Tool {
         try run(["zstd", "-dqc"], input)
     }
 
+    /// A frame that declares no size and carries a checksum, with blocks of 4 MiB.
+    static func lz4(_ input: [UInt8], options: [String] = []) throws -> [UInt8] {
+        try run(["lz4", "-qc"] + options, input)
+    }
+
+    static func unlz4(_ input: [UInt8]) throws -> [UInt8] {
+        try run(["lz4", "-dqc"], input)
+    }
+
     /// zlib as Python's clients use it: 15 writes a zlib stream, -15 raw DEFLATE, 31 gzip.
     static func zlib(_ input: [UInt8], windowBits: Int) throws -> [UInt8] {
         let program = """

@@ -23,6 +23,7 @@ import Testing
     @Test(arguments: [
         "", "localhost", "localhost:", "a:65536", "a:-1", "a:+1", "a:1x", "::1:80", "[::1:80",
         "[]:80", "unix://", "unix:", "unix://" + String(repeating: "x", count: 108),
+        "http://0.0.0.0:4318", "https://localhost",
     ])
     func `A malformed endpoint is refused in words`(text: String) {
         #expect(throws: EndpointError.self) { try Endpoint(parsing: text) }

@@ -5,6 +5,7 @@ import gzip
 import socket
 import zlib
 
+import cramjam
 import zstandard
 
 import otlp
@@ -132,6 +133,9 @@ def compress(data, encoding):
     match encoding:
         case None | "identity": return data
         case "gzip": return gzip.compress(data)
-        case "deflate": return zlib.compress(data)
+        case "deflate" | "zlib": return zlib.compress(data)
+        case "snappy": return bytes(cramjam.snappy.compress_raw(data))
+        case "x-snappy-framed": return bytes(cramjam.snappy.compress(data))
+        case "lz4": return bytes(cramjam.lz4.compress(data))
         case "zstd": return zstandard.compress(data)
     raise ValueError(encoding)

@@ -250,6 +250,22 @@ def test_malformed_heads_are_refused_and_the_connection_closed(gateway, connect,
     assert connection.is_closed()
 
 
+@pytest.mark.parametrize("first, name", [
+    (MALFORMED["tls"], "TLS"), (b"\x16\x03\x01", "TLS"), (MALFORMED["http 2"], "gRPC"),
+    (b"PROXY TCP4 192.0.2.1 192.0.2.2 56324 4318\r\n", "PROXY"),
+    (b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c", "PROXY")])
+def test_a_client_of_another_protocol_is_named_in_the_log(gateway, connect, first, name):
+    for _ in range(10):
+        connection = connect(gateway.address)
+        connection.send(first)
+        assert connection.response().status in (400, 505)
+    wait_until(lambda: refused_count(gateway, 400) + refused_count(gateway, 505) == 10)
+    line, = wait_until(lambda: [line for line in gateway.log() if name in line["message"]], 2)
+    assert "refused" in line["message"]
+    assert line["client"] == "127.0.0.1"
+    assert "this port" in line["reason"]
+
+
 def test_a_smuggled_request_is_not_answered(gateway, connect):
     """Two readings of one body's end: one answer and no more."""
     connection = connect(gateway.address)
@@ -293,6 +309,8 @@ def test_random_bytes_are_refused(gateway, flat, connect):
 @functools.cache
 def bomb(encoding, size):
     zeros = bytes(MEBIBYTE)
+    if encoding in ("snappy", "x-snappy-framed", "lz4"):
+        return client.compress(bytes(size), encoding)
     if encoding == "zstd":
         stream = zstandard.ZstdCompressor(level=3).compressobj()
     else:
@@ -301,12 +319,15 @@ def bomb(encoding, size):
     return b"".join(pieces) + stream.flush()
 
 
-@pytest.mark.parametrize("encoding", ["gzip", "deflate", "zstd"])
+@pytest.mark.parametrize("encoding", [
+    "gzip", "deflate", "zstd", "snappy", "x-snappy-framed", "lz4"])
 @pytest.mark.parametrize("content_type", [otlp.PROTOBUF, JSON])
 def test_bombs_cost_no_memory(gateway, flat, encoding, content_type):
     body = bomb(encoding, 256 * MEBIBYTE)
-    assert len(body) < MEBIBYTE
-    flat.mebibytes = 24
+    # Snappy expands 22 times at most, LZ4 255 times.
+    most = 13 if "snappy" in encoding else 2
+    assert len(body) < most * MEBIBYTE
+    flat.mebibytes = 24 + most
     for _ in range(2):
         response = post(
             gateway, "/v1/traces", body, content_type, headers={"Content-Encoding": encoding})

@@ -922,3 +922,19 @@ def test_generate_fails_where_nobody_listens():
     result = run(
         "generate", "traces", "--endpoint", f"http://127.0.0.1:{port}", "--duration", "200ms")
     assert result.returncode == 1
+
+
+def test_without_standard_streams_their_numbers_are_dev_null(tmp_path):
+    """A file of the gateway's own with number 2 would have the log written into it."""
+    settings = configuration({"file": {"path": str(tmp_path / "out")}})
+    path = write_configuration(tmp_path / "sluice.yaml", settings)
+    process = subprocess.Popen(
+        ["sh", "-c", 'exec "$@" <&- >&- 2>&-', "sh", BINARY, "run", "--config", path],
+        cwd=tmp_path, start_new_session=True)
+    try:
+        descriptors = pathlib.Path(f"/proc/{process.pid}/fd")
+        wait_until(lambda: len(list(descriptors.iterdir())) > 12, what="the start")
+        assert {os.readlink(descriptors / number) for number in "012"} == {"/dev/null"}
+    finally:
+        process.kill()
+        process.wait()

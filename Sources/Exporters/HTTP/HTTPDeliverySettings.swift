@@ -61,7 +61,8 @@ struct HTTPDeliverySettings: Sendable {
                 compression = known
             } else {
                 reader.error(
-                    at: "compression", "expected one of gzip, zstd, deflate, none, found '\(name)'")
+                    at: "compression",
+                    "expected one of \(ContentEncoding.supportedNames), none, found '\(name)'")
             }
         }
         _ = reader.mapping("compression_params") { parameters in

@@ -1,48 +1,86 @@
 import HTTP
 
-/// Cross-origin requests from browsers (the Fetch standard, "CORS protocol").
+/// Cross-origin requests from browsers (the Fetch standard, "CORS protocol"), answered as the
+/// Collector answers them (github.com/rs/cors with credentials).
 struct CrossOrigin: Sendable {
-    private let settings: OTLPReceiverSettings.CORS
+    private let origins: [String]
+    private let allowedHeaders: [String]
+    private let allowsAllHeaders: Bool
+    private let exposedHeaders: String?
+    private let maxAge: Int
 
-    init(_ settings: OTLPReceiverSettings.CORS) { self.settings = settings }
+    init(_ settings: OTLPReceiverSettings.CORS) {
+        origins = settings.allowedOrigins.map(Self.normalized)
+        allowedHeaders = Self.ownHeaders + settings.allowedHeaders
+        allowsAllHeaders = settings.allowedHeaders.contains("*")
+        exposedHeaders =
+            settings.exposedHeaders.isEmpty ? nil : settings.exposedHeaders.joined(separator: ", ")
+        maxAge = settings.maxAge
+    }
+
+    /// What OTLP's own exporters send, and what browsers may add by themselves, needs no
+    /// configuration.
+    private static let ownHeaders = [
+        "accept", "content-type", "content-encoding", "origin", "traceparent", "tracestate",
+        "x-requested-with",
+    ]
 
     /// The answer to a preflight; nil where the request is none.
     func preflight(_ head: HTTPRequestHead) -> HTTPResponse? {
         guard head.method == .options, let origin = head.headers["Origin"],
-            head.headers.contains("Access-Control-Request-Method")
+            let method = head.headers["Access-Control-Request-Method"]
         else { return nil }
-        var headers: HTTPHeaders = ["Vary": "Origin, Access-Control-Request-Headers"]
-        guard isAllowed(origin) else { return HTTPResponse(status: .noContent, headers: headers) }
-        headers["Access-Control-Allow-Origin"] = origin
-        headers["Access-Control-Allow-Methods"] = "POST"
+        var headers: HTTPHeaders = [
+            "Vary": "Origin, Access-Control-Request-Method, Access-Control-Request-Headers"
+        ]
         let wanted = head.headers.elements("Access-Control-Request-Headers")
-        if wanted.allSatisfy(isAllowedHeader), !wanted.isEmpty {
-            headers["Access-Control-Allow-Headers"] = wanted.joined(separator: ", ")
+        // A browser that reads none of the fields below asks no further.
+        guard isAllowed(origin), method == "POST", wanted.allSatisfy(isAllowedHeader) else {
+            return HTTPResponse(status: .noContent, headers: headers)
         }
-        if settings.maxAge > 0 { headers["Access-Control-Max-Age"] = String(settings.maxAge) }
+        headers.add("Access-Control-Allow-Origin", origin)
+        headers.add("Access-Control-Allow-Credentials", "true")
+        headers.add("Access-Control-Allow-Methods", "POST")
+        if !wanted.isEmpty {
+            headers.add("Access-Control-Allow-Headers", wanted.joined(separator: ", "))
+        }
+        if maxAge > 0 { headers.add("Access-Control-Max-Age", String(maxAge)) }
         return HTTPResponse(status: .noContent, headers: headers)
     }
 
-    /// Adds what lets a browser show the answer to its page.
+    /// Adds what lets a browser show the answer to its page, errors too.
+    ///
+    /// With credentials, which `sendBeacon` and so the JavaScript exporter always asks for, a
+    /// browser takes no `*` for the origin: it is named, also where all are allowed.
     func mark(_ response: inout HTTPResponse, answering head: HTTPRequestHead) {
-        guard let origin = head.headers["Origin"], isAllowed(origin) else { return }
-        response.headers["Access-Control-Allow-Origin"] = origin
         response.headers.add("Vary", "Origin")
-        if !settings.exposedHeaders.isEmpty {
-            response.headers["Access-Control-Expose-Headers"] =
-                settings.exposedHeaders.joined(separator: ", ")
+        guard let origin = head.headers["Origin"], isAllowed(origin) else { return }
+        response.headers.add("Access-Control-Allow-Origin", origin)
+        response.headers.add("Access-Control-Allow-Credentials", "true")
+        if let exposedHeaders {
+            response.headers.add("Access-Control-Expose-Headers", exposedHeaders)
         }
     }
 
     private func isAllowed(_ origin: String) -> Bool {
-        settings.allowedOrigins.contains { Self.matches($0[...], origin[...]) }
+        let origin = Self.normalized(origin)
+        return origins.contains { Self.matches($0[...], origin[...]) }
     }
 
     private func isAllowedHeader(_ name: Substring) -> Bool {
-        // What OTLP's own exporters send needs no configuration.
-        let own = ["content-type", "content-encoding", "traceparent", "tracestate"]
-        return own.contains { HTTPHeaders.isSame($0, name) }
-            || settings.allowedHeaders.contains { $0 == "*" || HTTPHeaders.isSame($0, name) }
+        allowsAllHeaders || allowedHeaders.contains { HTTPHeaders.isSame($0, name) }
+    }
+
+    /// An origin as a browser writes it: in lower case, without the scheme's own port, without a
+    /// slash behind it.
+    static func normalized(_ origin: String) -> String {
+        var text = Substring(origin.lowercased())
+        while text.utf8.last == UInt8(ascii: "/") { text.removeLast() }
+        for (scheme, port) in [("https://", ":443"), ("http://", ":80")]
+        where text.hasPrefix(scheme) && text.hasSuffix(port) {
+            text.removeLast(port.count)
+        }
+        return String(text)
     }
 
     /// A `*` stands for any run of characters. Linear: after a mismatch only the last star moves.

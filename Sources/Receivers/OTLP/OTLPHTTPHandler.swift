@@ -84,11 +84,13 @@ final class OTLPHTTPHandler: HTTPHandler {
                 + "service.pipelines.\(signal.name).receivers")
     }
 
-    func failure(_ head: HTTPRequestHead?, status: HTTPStatus, message: String) -> HTTPResponse {
-        var failure = OTLPFailure(status: status, message: message)
-        if status == .badRequest { failure.badField = "request" }
-        if status == .serviceUnavailable { failure.retryAfter = .seconds(1) }
-        log(failure, head, nil)
+    func failure(
+        _ refused: HTTPFailure, answering head: HTTPRequestHead?, from peer: SocketAddress
+    ) -> HTTPResponse {
+        var failure = OTLPFailure(status: refused.status, message: refused.message)
+        if failure.status == .badRequest { failure.badField = "request" }
+        if failure.status == .serviceUnavailable { failure.retryAfter = .seconds(1) }
+        log(failure, head, peer, speaking: refused.foreign)
         return answers.failure(failure, answering: head)
     }
 
@@ -239,12 +241,15 @@ final class OTLPHTTPHandler: HTTPHandler {
     }
 
     private func log(
-        _ failure: OTLPFailure, _ head: HTTPRequestHead?, _ peer: SocketAddress?,
-        trace: TraceContext? = nil
+        _ failure: OTLPFailure, _ head: HTTPRequestHead?, _ peer: SocketAddress,
+        speaking foreign: ForeignProtocol? = nil, trace: TraceContext? = nil
     ) {
         // One kind of refusal must not hide another: the rate limit is per message.
         let message: StaticString =
             switch failure.status.code {
+            case _ where foreign == .tls: "client refused, it speaks TLS"
+            case _ where foreign == .http2: "client refused, it speaks HTTP/2 (gRPC)"
+            case _ where foreign == .proxy: "client refused, it speaks the PROXY protocol"
             case 400: "bad request refused"
             case 408: "slow request refused"
             case 413: "request refused, too large"
@@ -256,7 +261,7 @@ final class OTLPHTTPHandler: HTTPHandler {
             message, LogField("status", failure.status.code),
             LogField("reason", failure.message),
             LogField("path", head.map { String($0.path.prefix(128)) } ?? ""),
-            LogField("client", peer?.host ?? ""), trace: trace)
+            LogField("client", peer.host), trace: trace)
     }
 
     // MARK: What the head says

@@ -66,7 +66,7 @@ public struct OTLPReceiverSettings: Sendable, Equatable {
         writeTimeout = reader.duration("write_timeout", default: writeTimeout)
         idleTimeout = reader.duration("idle_timeout", default: idleTimeout)
         keepsAlive = reader.bool("keep_alives_enabled", default: keepsAlive)
-        cors = reader.mapping("cors") { Self.readCORS(&$0) }
+        cors = reader.mapping("cors") { Self.readCORS(&$0) } ?? nil
         reader.unsupported(
             "tls", "TLS is not built yet; end TLS in a proxy before Sluice, and listen on localhost"
         )
@@ -106,7 +106,7 @@ public struct OTLPReceiverSettings: Sendable, Equatable {
         guard let names = reader.strings("compression_algorithms") else { return }
         encodings = [.identity]
         for name in names {
-            if let encoding = ContentEncoding(name == "zlib" ? "deflate" : name) {
+            if let encoding = ContentEncoding(name) {
                 encodings.insert(encoding)
             } else {
                 reader.warning(
@@ -117,13 +117,21 @@ public struct OTLPReceiverSettings: Sendable, Equatable {
         }
     }
 
-    private static func readCORS(_ reader: inout MappingReader) -> CORS {
+    /// Nil where no origin is allowed: then there are no cross-origin requests, as in the
+    /// Collector.
+    private static func readCORS(_ reader: inout MappingReader) -> CORS? {
         var cors = CORS()
         cors.allowedOrigins = reader.strings("allowed_origins", default: [])
         cors.allowedHeaders = reader.strings("allowed_headers", default: [])
         cors.exposedHeaders = reader.strings("exposed_headers", default: [])
         cors.maxAge = reader.int("max_age", default: 0, in: 0...86_400)
-        return cors
+        guard cors.allowedOrigins.isEmpty else { return cors }
+        let others = ["allowed_headers", "exposed_headers", "max_age"].filter(reader.contains)
+        if let first = others.first {
+            reader.warning(
+                at: first, "does nothing without 'allowed_origins': name the origins of the pages")
+        }
+        return nil
     }
 
     public static func == (one: OTLPReceiverSettings, other: OTLPReceiverSettings) -> Bool {

@@ -37,7 +37,7 @@ import Testing
         ("endpoint: h:4318", "http://"),
         ("endpoint: http://h\ntls: {ca_file: x}", "tls.ca_file"),
         ("endpoint: http://h\nauth: {authenticator: x}", "headers"),
-        ("endpoint: http://h\ncompression: snappy", "gzip, zstd, deflate, none"),
+        ("endpoint: http://h\ncompression: brotli", "gzip, zstd, zlib, deflate"),
         ("endpoint: http://h\nencoding: xml", "proto, json"),
         ("endpoint: http://h\nheaders: {Content-Length: '3'}", "Content-Length"),
         ("endpoint: http://h\nheaders: {content-type: text/plain}", "Content-Type"),
