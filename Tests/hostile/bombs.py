@@ -1,5 +1,8 @@
 """Known inputs: a few bytes that became gigabytes, minutes or the end of the process."""
 
+import client
+import numbered
+from metering import TYPES, headers
 from parameters import Parameters
 
 MEBIBYTE = 1 << 20
@@ -52,16 +55,12 @@ ALL = INDEX + GROWTH + REPAIR + EXPORT
 
 def post(address, p, source="127.0.0.2", timeout=60, made={}):
     """The status, or 0 when there was no answer."""
-    import client
-    import numbered
     if p not in made:
         made[p] = p.body()[0]
     connection = numbered.connect(address, source, timeout)
     try:
-        headers = {} if p.container == "identity" else {"Content-Encoding": p.container}
-        kind = "application/json" if p.encoding == "json" else "application/x-protobuf"
         connection.send(client.head_and_body(
-            f"/v1/{p.signal}", made[p], kind, headers=headers))
+            f"/v1/{p.signal}", made[p], TYPES[p.encoding], headers=headers(p)))
         return connection.response().status
     except (OSError, EOFError):
         return 0

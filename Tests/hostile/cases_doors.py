@@ -1,6 +1,7 @@
 """What comes to the doors: slow clients, floods, heads, resets, and those who never read."""
 
 import contextlib
+import json
 import os
 import socket
 import struct
@@ -268,3 +269,52 @@ def closed_standard_streams_are_no_sockets(lab):
     gateway = lab.gateway(configuration(PLAIN), prefix=["sh", "-c", 'exec "$0" "$@" <&-'])
     assert lab.client(gateway).send() == 200
     assert os.readlink(f"/proc/{gateway.process.pid}/fd/0").startswith("/dev/null")
+
+
+@case
+def a_flood_of_faults_does_not_flood_the_log(lab):
+    """What a client does wrong is logged, not each time, and it can't forge a line."""
+    gateway = lab.gateway(configuration(PLAIN))
+    before = gateway.log_path.stat().st_size
+    faults = [
+        b"POST /nowhere/%s HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n" % (b"\x1b[2J" * 200),
+        b'GET /"},{"level":"error"} HTTP/1.1\r\nHost: x\r\n\r\n',
+        HEAD + b"Content-Length: 3\r\n\r\n\xff\xff\xff", HEAD + b"Content-Length: x\r\n\r\n",
+        b"\xff\xfe\0\r\n\r\n", HEAD + b"Content-Encoding: \xff\x1b\r\nContent-Length: 1\r\n\r\nx"]
+    count = 3000 if lab.is_long else 600
+    for number in range(count):
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.settimeout(2)
+            one.connect(gateway.address)
+            one.sendall(faults[number % len(faults)])
+            one.recv(1 << 16)
+    added = gateway.log_path.read_bytes()[before:]
+    lines = added.decode(errors="strict").splitlines()
+    for line in lines:
+        json.loads(line)
+    assert not any(ord(character) < 32 for line in lines for character in line)
+    lab.say(f"{len(lines)} lines, {len(added)} bytes for {count} faults")
+    assert len(added) < count * 100, f"{len(added)} bytes of log for {count} faults"
+    parse_metrics(gateway)
+
+
+def parse_metrics(gateway):
+    """What clients sent has not broken the exposition."""
+    assert gateway.metrics()
+
+
+@case
+def it_ends_in_time_although_clients_hold_on(lab):
+    gateway = lab.gateway(
+        configuration(PLAIN, limits={"shutdown_timeout": "1s"}), is_ended_by_case=True)
+    client = lab.client(gateway)
+    assert client.send() == 200
+    held = opened(lab, gateway.address, 20, HEAD + b"Content-Length: 100000\r\n\r\n" + bytes(9000))
+    held += opened(lab, gateway.address, 20, HEAD)
+    held += opened(lab, gateway.admin, 20, b"GET /metrics HTTP/1.1\r\n")
+    started = time.monotonic()
+    gateway.end()
+    seconds = time.monotonic() - started
+    lab.say(f"{seconds:.1f} s")
+    assert seconds < 4, f"{seconds:.1f} s"
+    close_all(held)

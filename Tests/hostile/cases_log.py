@@ -10,7 +10,7 @@ import time
 import bombs
 import numbered
 from cage import compiled
-from lab import case, mounted
+from lab import case, comes_back, mounted
 from sluice import configuration, wait_until, write_configuration
 
 RETRY = {"retry_on_failure": {"initial_interval": "20ms", "max_interval": "100ms"}}
@@ -185,3 +185,50 @@ def reloads_under_attack_lose_nothing(lab):
                len(wanted - numbered.in_sqlite(gateway.directory / "store.db")[0]))
     lab.say(f"{reloads} signals, {client.statuses}")
     assert missing == (0, 0), f"missing at the destination and in SQLite: {missing}"
+
+
+@case(is_long=True)
+def reloads_beside_a_dead_destination_pile_nothing_up(lab):
+    """Each reload replaces an exporter whose every delivery hangs."""
+    never = lab.destination(lambda path, body: None)
+
+    def settings(number):
+        return configuration({
+            "otlp_http": {"endpoint": never.url, "timeout": "2s", "headers": {"x": str(number)}},
+            "nop": {}})
+    gateway = lab.gateway(settings(0), is_ended_by_case=True)
+    client = lab.client(gateway)
+    assert client.send() == 200
+    before, threads = gateway.memory(), count_threads(gateway)
+    for number in range(40):
+        write_configuration(gateway.config, settings(number + 1))
+        gateway.signal(signal.SIGHUP)
+        wait_until(lambda: len(gateway.log("configuration reloaded")) > number, 20,
+                   what="the reload")
+        assert client.send() == 200
+    wait_until(lambda: count_threads(gateway) <= threads + 4, 30, 0.2, "threads back")
+    comes_back(gateway, before)
+    gateway.end()
+
+
+def count_threads(gateway):
+    return len(os.listdir(f"/proc/{gateway.process.pid}/task"))
+
+
+@case
+def files_that_block_stop_nothing(lab):
+    """A pipe that nobody reads, as the path of `file` and of `debug`."""
+    for name in ("lines", "printed"):
+        os.mkfifo(lab.directory / name)
+    gateway = lab.gateway(configuration({
+        "file": {"path": str(lab.directory / "lines"), "fsync": False, **RETRY},
+        "debug": {"output_paths": [str(lab.directory / "printed")]},
+        "sqlite": {"path": "store.db"}}), is_ended_by_case=True, becomes_ready=False)
+    client = lab.client(gateway)
+    assert [client.send("logs") for _ in range(5)] == [200] * 5
+    wanted = client.all_acknowledged()
+    wait_until(lambda: not wanted - numbered.in_sqlite(gateway.directory / "store.db")[0], 10,
+               0.1, "all in SQLite")
+    started = time.monotonic()
+    gateway.end()
+    assert time.monotonic() - started < 28

@@ -145,3 +145,54 @@ def a_record_that_larger_limits_let_in_does_not_end_later_runs(lab):
 def more_room():
     """Keys that this binary knows of service.limits."""
     return {}
+
+
+@case
+def long_texts_that_grow_on_the_way_out_stay_in_bounds(lab):
+    """One text of bytes that JSON writes as six, in the largest body that is taken."""
+    downstream = lab.destination()
+    quick = {"retry_on_failure": {"initial_interval": "100ms", "max_interval": "1s"}}
+    settings = configuration({
+        "otlp_http/json": {"endpoint": downstream.url, "encoding": "json", **quick},
+        "file": {"path": "lines.json", **quick}, "sqlite": {"path": "store.db", **quick},
+        "debug": {"verbosity": "detailed", "output_paths": ["/dev/null"]}})
+    texts = [
+        bombs.empties("logs", "one_deep_text", size << 20, characters="control", depth=depth)
+        for size, depth in ((60, 0), (30, 3))]
+    texts.append(bombs.empties("traces", "one_deep_text", 60 << 20, characters="quote", depth=1))
+    texts.append(bombs.empties("logs", "byte_bodies", 60 << 20))
+    withstands(lab, settings, texts, 2)
+
+
+@case
+def a_header_that_processors_copy_is_bounded(lab):
+    """60 KB of a header for each of many items."""
+    context = [{"key": "tenant", "action": "upsert", "from_context": "metadata.x-tenant"}]
+    settings = configuration(
+        {"nop": {}}, processors={"resource": {"attributes": context},
+                                 "attributes": {"actions": context}},
+        http={"include_metadata": True})
+    copied = [
+        bombs.empties("logs", "empty_items", 400_000, header=56_000),
+        bombs.empties("traces", "an_item_each_resource", 400_000, header=56_000),
+        bombs.empties("metrics", "least_items", 400_000, header=56_000)]
+    withstands(lab, settings, copied, 2)
+
+
+@case
+def many_names_are_not_remembered_for_ever(lab):
+    """Each request has services, operations and keys that nobody has seen before."""
+    settings = configuration({"sqlite": {"path": "store.db"}})
+    gateway = lab.gateway(settings)
+    client = lab.client(gateway)
+    rounds = 12 if lab.is_long else 4
+    for number in range(rounds):
+        names = [bombs.empties(signal, "distinct_resources", 500_000, text=20 + number)
+                 for signal in ("traces", "logs", "metrics")]
+        throw(gateway, names, 2)
+        gateway.settle()
+        if number == 1:
+            # Caches have a size; it is reached by now.
+            before = gateway.memory()
+    assert client.send() == 200
+    comes_back(gateway, before)

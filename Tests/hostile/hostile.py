@@ -22,8 +22,10 @@ import time
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "integration")]
 
+import cases_containers  # noqa: E402, F401
 import cases_delivery  # noqa: E402, F401
 import cases_doors  # noqa: E402, F401
+import cases_limits  # noqa: E402, F401
 import cases_log  # noqa: E402, F401
 import cases_memory  # noqa: E402, F401
 import lab  # noqa: E402

@@ -29,6 +29,12 @@ TIMEOUT_SECONDS = 100
 TYPES = {"protobuf": "application/x-protobuf", "json": "application/json"}
 
 
+def headers(p):
+    fields = {} if p.container == "identity" else {"Content-Encoding": p.container}
+    # Several of the same name, as one has a longest length.
+    return [*fields.items(), *([("X-Tenant", "t" * min(p.header, 8000))] * (-(-p.header // 8000)))]
+
+
 @dataclasses.dataclass
 class Measured:
     status: int
@@ -36,6 +42,7 @@ class Measured:
     wire_bytes: int
     plain_bytes: int
     items: int
+    header_bytes: int = 0
     peak_bytes: int = 0
     # Times the bound; above 1 it is broken.
     score: float = 0.0
@@ -43,7 +50,7 @@ class Measured:
     @property
     def counted_bytes(self):
         """By what the bound goes. Empty members and frames are read too, though they hold nothing."""
-        return max(self.plain_bytes, self.wire_bytes, ITEM_BYTES * self.items)
+        return max(self.plain_bytes, self.wire_bytes, ITEM_BYTES * self.items) + self.header_bytes
 
     def __str__(self):
         return (f"{self.nanoseconds / 1e6:.1f} ms CPU for {self.wire_bytes} B on the wire,"
@@ -88,8 +95,8 @@ class Meter:
         self.start()
 
     def send(self, p, body):
-        headers = {} if p.container == "identity" else {"Content-Encoding": p.container}
-        data = client.head_and_body(f"/v1/{p.signal}", body, TYPES[p.encoding], headers=headers)
+        data = client.head_and_body(
+            f"/v1/{p.signal}", body, TYPES[p.encoding], headers=headers(p))
         for is_last in (False, True):
             try:
                 if self.connection is None:
@@ -116,7 +123,7 @@ class Meter:
         spent = self._settled() - before
         self._clean()
         return Measured(
-            status, spent, len(body), plain_bytes, items, peak_bytes=gateway.peak_memory())
+            status, spent, len(body), plain_bytes, items, p.header, peak_bytes=gateway.peak_memory())
 
     def _settled(self):
         """The clock when all was delivered, without the time that asking for it took."""

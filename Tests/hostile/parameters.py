@@ -5,6 +5,9 @@ import math
 
 import containers
 import shapes
+import shapes_messages  # noqa: F401  They register themselves.
+import shapes_signals  # noqa: F401
+import shapes_values  # noqa: F401
 
 SIGNALS = ("traces", "metrics", "logs")
 ENCODINGS = ("protobuf", "json")
@@ -25,7 +28,8 @@ class Parameters:
     text: int = 0
     characters: str = "plain"
     nesting: str = "array"
-    # Of the way.
+    # Of the way; `header` is the length of a field that processors may copy.
+    header: int = 0
     container: str = "identity"
     level: int = 1
     parts: int = 1
@@ -78,6 +82,7 @@ DRAWS = {
     "width": few_or_many(1000),
     "text": few_or_many(5000),
     "characters": lambda random: random.choice(list(shapes.TEXTS)),
+    "header": lambda random: random.choice([0, 0, 0, 100, 8000, 60_000]),
     "nesting": lambda random: random.choice(["array", "map", "both"]),
     "container": lambda random: random.choice(containers.CONTAINERS),
     "level": lambda random: random.choice([1, 3, 9]),

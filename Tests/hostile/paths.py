@@ -25,6 +25,9 @@ RESOURCE = [
     {"key": "copied", "action": "insert", "from_attribute": "k"},
     {"key": "process.command_args", "action": "delete"},
 ]
+CONTEXT = [
+    {"key": "tenant", "action": "upsert", "from_context": "metadata.x-tenant"},
+    {"key": "client.address", "action": "insert", "from_context": "client.address"}]
 # 4 KB of attributes, as an operator may have them.
 DETECTED = {"OTEL_RESOURCE_ATTRIBUTES": ",".join(
     f"deployment.key.number.{number:02}=" + "v" * 180 for number in range(20))}
@@ -48,13 +51,16 @@ class Path:
     # Of the destination, where there is one: its URL goes into `endpoint`.
     behave: object = None
     env: dict = dataclasses.field(default_factory=dict)
+    # Of the receiver.
+    http: dict = dataclasses.field(default_factory=dict)
 
     def configuration(self, url=None):
         settings = dict(self.settings)
         if self.behave:
             settings["endpoint"] = url
         return configuration(
-            {self.exporter: settings}, signals=self.signals, processors=self.processors)
+            {self.exporter: settings}, signals=self.signals, processors=self.processors,
+            http=self.http)
 
     def destination(self):
         return Destination(self.behave) if self.behave else None
@@ -81,6 +87,9 @@ PATHS = [
     Path("resourcedetection", {"resourcedetection": {"detectors": ["env", "system"]}},
          env=DETECTED),
     Path("attributes", {"attributes": {"actions": ACTIONS}}),
+    Path("from_context", {
+        "resource": {"attributes": CONTEXT}, "attributes": {"actions": CONTEXT}},
+         http={"include_metadata": True}),
     Path("attributes, chosen", {"attributes": {
         "include": {"match_type": "regexp", "services": ["^shop", ".*"],
                     "attributes": [{"key": "k", "value": "(a|aa)+$"}]},
