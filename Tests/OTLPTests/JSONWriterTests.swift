@@ -147,12 +147,7 @@ func bytes(_ digits: String) -> [UInt8] {
             } == #""stringValue":"last""#)
     }
 
-    @Test func `Packed and unpacked numbers are one array`() throws {
-        var point = ProtobufWriter()
-        point.packedFixed64(6, [1, 2])
-        point.fixed64(6, 3)
-        point.packedFixed64(6, [])
-        point.packedFixed64(6, [4])
+    private func histogramPoint(_ point: ProtobufWriter) throws -> String {
         var writer = ProtobufWriter()
         writer.message(1) { resource in
             resource.message(2) { scope in
@@ -163,8 +158,33 @@ func bytes(_ digits: String) -> [UInt8] {
                 }
             }
         }
-        let (json, _) = try written(writer.bytes, .metrics)
-        #expect(json.contains(#"{"bucketCounts":["1","2","3","4"]}"#))
+        return try written(writer.bytes, .metrics).0
+    }
+
+    @Test func `Packed and unpacked numbers are one array`() throws {
+        var point = ProtobufWriter()
+        point.packedFixed64(6, [1, 2])
+        point.fixed64(6, 3)
+        point.packedFixed64(6, [])
+        point.packedFixed64(6, [4])
+        #expect(try histogramPoint(point).contains(#"{"bucketCounts":["1","2","3","4"]}"#))
+    }
+
+    /// They once ended the process: the second was taken for a field that is set in two places.
+    @Test(
+        arguments: [[[], []], [[], [1]], [[], [], [1], [], [2]], [[1], [], [2], []]], [true, false])
+    func `Empty packed runs say nothing, wherever they stand`(
+        runs: [[UInt64]], isInterrupted: Bool
+    ) throws {
+        var point = ProtobufWriter()
+        for run in runs {
+            point.packedFixed64(6, run)
+            if isInterrupted { point.packedFixed64(7, []) }
+        }
+        let numbers = runs.joined().map { "\"\($0)\"" }.joined(separator: ",")
+        let json = try histogramPoint(point)
+        #expect(json.contains("\"bucketCounts\":[\(numbers)]") == !numbers.isEmpty)
+        #expect(json.contains("bucketCounts") == !numbers.isEmpty)
     }
 
     @Test func `What is not protobuf is refused, and the target unchanged`() {

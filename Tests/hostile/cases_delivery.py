@@ -69,7 +69,7 @@ def nonsense_for_an_answer_is_survived(lab):
     replies = iter(NONSENSE)
     destination = lab.destination(lambda path, body: next(replies, OK))
     gateway = lab.gateway(configuration({
-        "otlp_http": {"endpoint": destination.url, "timeout": "2s", **RETRY,
+        "otlp_http": {"endpoint": destination.url, "timeout": "300ms", **RETRY,
                       "sending_queue": {"num_consumers": 1}}}))
     client = lab.client(gateway)
     assert [client.send("logs") for _ in range(5)] == [200] * 5

@@ -29,6 +29,7 @@ import cases_limits  # noqa: E402, F401
 import cases_log  # noqa: E402, F401
 import cases_memory  # noqa: E402, F401
 import lab  # noqa: E402
+import postgres  # noqa: E402
 import search  # noqa: E402
 import siege  # noqa: E402, F401
 from cage import BINARY, Cage  # noqa: E402
@@ -127,6 +128,8 @@ def main():
     cases = [case.name for case in lab.CASES.values()
              if options.only in case.name and (not case.is_long or not options.short)]
     paths = [path.name for path in PATHS if options.only in path.name]
+    if postgres.find_binaries() is None:
+        paths = [name for name in paths if not search.path_named(name).has_database]
     if options.short:
         kept = {path.name for path in PATHS if search.kept(path)}
         paths = [name for name in paths if name in kept]

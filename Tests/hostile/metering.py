@@ -10,6 +10,7 @@ import time
 
 import client
 import ordinary
+import postgres
 from cage import CagedSluice
 
 # An item counts as at least so many bytes.
@@ -64,12 +65,15 @@ class Meter:
     def __init__(self, path, directory):
         self.path, self.directory = path, directory
         self.destination = path.destination()
+        self.database = None
         self.gateway = None
         self.connection = None
         self._ordinary = {}
         self._starts = 0
 
     def __enter__(self):
+        if self.path.has_database:
+            self.database = postgres.Server().database(applied=False)
         self.start()
         return self
 
@@ -80,12 +84,16 @@ class Meter:
             self.gateway.kill()
         if self.destination:
             self.destination.close()
+        if self.database:
+            self.database.close()
+            self.database.server.close()
 
     def start(self):
         self._starts += 1
         url = self.destination.url if self.destination else None
+        connection = self.database.dsn() if self.database else None
         self.gateway = CagedSluice(
-            self.directory / f"start-{self._starts}", self.path.configuration(url),
+            self.directory / f"start-{self._starts}", self.path.configuration(url, connection),
             env={**os.environ, **self.path.env})
 
     def restart(self):

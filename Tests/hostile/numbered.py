@@ -104,15 +104,18 @@ def connect(address, source="127.0.0.1", timeout=30):
 
 def in_sqlite(path):
     """(marks, how many are there more than once)"""
-    marks = []
     database = sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)
-    for query in ("SELECT name FROM span", "SELECT body FROM log",
-                  "SELECT exemplars FROM metric_number WHERE exemplars IS NOT NULL"):
-        for (text,) in database.execute(query + " "):
-            if isinstance(text, str) and (found := TEXT_MARK.search(text)):
-                marks.append(found[1])
+    marks = in_texts(text for query in (
+        "SELECT name FROM span", "SELECT body FROM log", "SELECT exemplars FROM metric_number")
+        for (text,) in database.execute(query))
     database.close()
     return set(marks), len(marks) - len(set(marks))
+
+
+def in_texts(texts):
+    """The mark of each text that has one; what attackers sent has none."""
+    return [found[1] for text in texts
+            if isinstance(text, str) and (found := TEXT_MARK.search(text))]
 
 
 def in_files(directory, pattern):

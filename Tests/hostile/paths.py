@@ -51,11 +51,15 @@ class Path:
     # Of the destination, where there is one: its URL goes into `endpoint`.
     behave: object = None
     env: dict = dataclasses.field(default_factory=dict)
+    # A private PostgreSQL, which takes seconds to start.
+    has_database: bool = False
     # Of the receiver.
     http: dict = dataclasses.field(default_factory=dict)
 
-    def configuration(self, url=None):
+    def configuration(self, url=None, connection=None):
         settings = dict(self.settings)
+        if connection:
+            settings["connection"] = connection
         if self.behave:
             settings["endpoint"] = url
         return configuration(
@@ -115,6 +119,8 @@ PATHS = [
         "verbosity": "normal", "output_paths": ["debug.txt"], "sampling_initial": 1000000}),
     Path("sqlite", exporter="sqlite", settings={"path": "store.db", "transaction": {
         "max_wait": "0s"}}),
+    Path("postgres", exporter="postgres", settings={"transaction": {"max_wait": "0s"}},
+         has_database=True),
     Path("narrowing a 400", exporter="otlp_http", behave=rejects_all, settings=QUICK),
     Path("narrowing a 413", exporter="otlp_http", behave=rejects_large, settings=QUICK),
 ]

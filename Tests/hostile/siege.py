@@ -16,6 +16,7 @@ import bombs
 import numbered
 import ordinary
 import parameters
+import postgres
 from lab import case, comes_back
 from paths import ACTIONS, DETECTED, RESOURCE, SPAN_LIMITS
 from sluice import configuration
@@ -28,14 +29,16 @@ WARM_UP_REQUESTS = 40
 SIGNALS = ("traces", "metrics", "logs")
 
 
-def settings(url):
-    """Every exporter that needs no server; each pipeline has what its signal can have."""
+def settings(url, connection=None):
+    """Every exporter; each pipeline has what its signal can have."""
     exporters = {
         "otlp_http": {"endpoint": url + "/proto"},
         "otlp_http/json": {"endpoint": url + "/json", "encoding": "json"},
         "file": {"path": "lines.json"}, "sqlite": {"path": "store.db"}, "nop": {},
         "debug": {"verbosity": "detailed", "output_paths": ["/dev/null"]},
     }
+    if connection:
+        exporters["postgres"] = {"connection": connection}
     processors = {
         "resourcedetection": {"detectors": ["env", "system"]},
         "resource": {"attributes": RESOURCE}, "attributes": {"actions": ACTIONS}}
@@ -115,7 +118,13 @@ def well_behaved(context, gateway, number, lab, seconds):
 def a_siege_of_all_at_once(lab):
     context = multiprocessing.get_context("spawn")
     downstream = lab.destination()
-    gateway = lab.gateway(settings(downstream.url), env={**os.environ, **DETECTED})
+    database = None
+    if lab.is_long and postgres.find_binaries():
+        database = postgres.Server().database(applied=False)
+        lab.at_end(database.server.close)
+        lab.at_end(database.close)
+    gateway = lab.gateway(
+        settings(downstream.url, database.dsn() if database else None), env={**os.environ, **DETECTED})
     warm_up(gateway)
     quiet = 10 if lab.is_long else 1.5
     acknowledged, _, alone = well_behaved(context, gateway, 1, lab, quiet)
@@ -154,7 +163,7 @@ def a_siege_of_all_at_once(lab):
             f" {numbered.milliseconds(alone)}")
     for signal in SIGNALS:
         acknowledged[signal] |= more[signal]
-    nothing_is_missing(gateway, downstream, acknowledged)
+    nothing_is_missing(gateway, downstream, database, acknowledged)
     if lab.is_long:
         ratio = numbered.quantile(beside, 0.99) / max(
             LATENCY_FLOOR_SECONDS, numbered.quantile(alone, 0.99))
@@ -173,7 +182,7 @@ def warm_up(gateway):
     gateway.settle(60)
 
 
-def nothing_is_missing(gateway, downstream, acknowledged):
+def nothing_is_missing(gateway, downstream, database, acknowledged):
     wanted = set().union(*acknowledged.values())
     stored, twice = numbered.in_sqlite(gateway.directory / "store.db")
     missing = {
@@ -182,5 +191,12 @@ def nothing_is_missing(gateway, downstream, acknowledged):
         "zipkin": acknowledged["traces"] - downstream.received("/zipkin"),
         "file": wanted - numbered.in_files(gateway.directory, "lines*.json"),
         "sqlite": wanted - stored}
+    if database:
+        in_postgres = numbered.in_texts(text for query in (
+            "SELECT name FROM otel.span", "SELECT body FROM otel.log",
+            "SELECT exemplars::text FROM otel.metric_number")
+            for (text,) in database.execute(query))
+        missing["postgres"] = wanted - set(in_postgres)
+        assert len(in_postgres) == len(set(in_postgres)), "items are twice in PostgreSQL"
     assert not any(missing.values()), {name: len(marks) for name, marks in missing.items()}
     assert twice == 0, f"{twice} items are more than once in SQLite"

@@ -73,8 +73,9 @@ struct JSONWriting: ~Copyable, ~Escapable {
             }
             let displaced = field.rule == .oneof ? message.oneof : field.bit
             guard seen & displaced == 0 else { throw CodecFault(.scattered, at: wire.start) }
-            seen |= field.bit
+            // What says nothing displaces nothing: an empty packed run may stand before the array.
             guard !isDefault(field, wire) else { continue }
+            seen |= field.bit
             try name(field, of: message, isFirst: isFirst)
             isFirst = false
             if field.rule == .repeated {
