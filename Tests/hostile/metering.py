@@ -18,7 +18,7 @@ ITEM_BYTES = 32
 FACTOR_MAX = 10
 # What the log's keeper, a commit that fell on a busy disk and the like may add to a measurement.
 NOISE_NANOSECONDS = 500_000
-QUIET_SECONDS = 0.03
+QUIET_SECONDS = 0.01
 QUIET_NANOSECONDS = 200_000
 ORDINARY_BYTES = 1 << 20
 ORDINARY_REQUESTS = 3
