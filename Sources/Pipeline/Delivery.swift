@@ -219,7 +219,7 @@ public final class Delivery: Sendable {
             switch outcome {
             case .accepted(let rejectedItemCount, let message):
                 return .accepted(rejectedItemCount: rejectedItemCount, message: message)
-            case .reject(let reason): return .rejected(because: reason)
+            case .reject(let reason), .tooLarge(let reason): return .rejected(because: reason)
             case .exclude(let items):
                 if !exclude(items, from: &lot) { return .left }
             case .retry(let after, let reason):

@@ -21,6 +21,8 @@ public enum ExportOutcome: Sendable, Equatable {
     case retry(after: Duration?, because: String)
     /// The same bytes never will.
     case reject(because: String)
+    /// It is too large to be delivered at once: its parts may succeed.
+    case tooLarge(because: String)
     /// Nothing was delivered, because of these items alone. They are set aside, and the lot comes
     /// again at once, with them among its batches' `excludedItems`.
     case exclude([RejectedItem])

@@ -23,7 +23,8 @@ public struct Intake: Sendable {
     /// - Parameter whenKept: called once, on this thread or another: with true when every log holds
     ///   the batch as safely as it is going to, and the acknowledgement may go out; with false when
     ///   one could not write it, and the client has to send it again.
-    /// - Throws: `Refusal` where a processor, a log or a queue has no room. Nothing was taken then,
+    /// - Throws: `Refusal` where a processor, a log or a queue has no room, or the processors would
+    ///   make too much of the request. Nothing was taken then,
     ///   and `whenKept` is not called.
     public func take(
         _ batch: Batch, _ context: RequestContext, whenKept: @escaping @Sendable (Bool) -> Void
@@ -37,6 +38,11 @@ public struct Intake: Sendable {
             throw error
         }
         append(entries, whenKept)
+    }
+
+    /// About how many bytes the processors of all pipelines would add to a batch.
+    public func growth(of batch: Batch, _ context: RequestContext) -> Int {
+        pipelines.reduce(0) { $0 + $1.growth(of: batch, context) }
     }
 
     private struct Entry {

@@ -23,11 +23,12 @@ public struct Pipeline: Sendable {
     public let log: DurableLog
     public let flow: PipelineFlow
     let steps: [Step]
+    let growth: EditGrowth
     let exporters: [Delivery]
 
     public init(
         id: String, signal: Signal, steps: [Step], log: DurableLog, exporters: [Delivery],
-        flow: PipelineFlow = PipelineFlow()
+        flow: PipelineFlow = PipelineFlow(), growth: EditGrowth = EditGrowth()
     ) {
         self.id = id
         self.signal = signal
@@ -35,16 +36,23 @@ public struct Pipeline: Sendable {
         self.log = log
         self.exporters = exporters
         self.flow = flow
+        self.growth = growth
     }
 
     func process(
         _ batch: inout Batch, _ context: RequestContext
     ) throws(Refusal) -> PipelineFlow.Passage {
         var passage = PipelineFlow.Passage(incoming: batch.itemCount)
+        batch.limit(growth)
         for step in steps where batch.itemCount > 0 {
             let before = batch.itemCount
             step.metrics.incoming.add(before)
-            try step.processor.process(&batch, context)
+            do throws(Refusal) {
+                try step.processor.process(&batch, context)
+            } catch {
+                if error.kind == .tooLarge { step.metrics.tooLarge.add(before) }
+                throw error
+            }
             step.metrics.outgoing.add(batch.itemCount)
             guard batch.itemCount != before else { continue }
             let removal = PipelineFlow.Removal(
@@ -52,6 +60,11 @@ public struct Pipeline: Sendable {
             passage.removed.append((removal, before - batch.itemCount))
         }
         return passage
+    }
+
+    /// About how many bytes the processors would add.
+    func growth(of batch: Batch, _ context: RequestContext) -> Int {
+        steps.reduce(0) { $0 + $1.processor.growth(of: batch, context) }
     }
 
     /// Takes room in the log, and in every exporter's queue, or says why there is none; then

@@ -10,15 +10,27 @@ public protocol Processor: Sendable {
     var refusesData: Bool { get }
     /// Whether what it takes out is sampled away, rather than dropped.
     var isSampling: Bool { get }
+    /// About how many bytes it would add to the batch. An event loop does not wait for many.
+    func growth(of batch: Batch, _ context: RequestContext) -> Int
 }
 
 extension Processor {
     public var refusesData: Bool { false }
     public var isSampling: Bool { false }
+    public func growth(of batch: Batch, _ context: RequestContext) -> Int { 0 }
 }
 
-/// Not now: the client is asked to send the same data again.
+/// A request is not taken: not now, so that the client is asked to send the same data again, or
+/// never.
 public struct Refusal: Error, Sendable, Equatable {
+    public enum Kind: Sendable, Equatable {
+        /// There may be room later: 503.
+        case later
+        /// There never will be: 413.
+        case tooLarge
+    }
+
+    public var kind = Kind.later
     /// How long the client should wait, for `Retry-After`.
     public var retryAfter: Duration
     /// Why, in words for the client.
@@ -27,6 +39,12 @@ public struct Refusal: Error, Sendable, Equatable {
     public init(retryAfter: Duration = .seconds(1), reason: String) {
         self.retryAfter = retryAfter
         self.reason = reason
+    }
+
+    public static func tooLarge(_ reason: String) -> Refusal {
+        var refusal = Refusal(retryAfter: .zero, reason: reason)
+        refusal.kind = .tooLarge
+        return refusal
     }
 }
 

@@ -133,7 +133,7 @@ struct ResourceDetectionTests {
         for signal in Signal.allCases {
             var batch = batch(
                 signal, [Group(resource: [Pair("a", .string("kept"))], items: [Item()])])
-            processor.process(&batch, RequestContext(receivedAt: 0))
+            try processor.process(&batch, RequestContext(receivedAt: 0))
             #expect(
                 batch.groups[0].resource
                     == [Pair("a", .string(expected)), Pair("b", .string("new"))])

@@ -23,7 +23,8 @@ final class DebugExporter: Exporter {
     }
 
     func export(_ lot: Lot) -> ExportOutcome {
-        let text = text(of: lot)
+        let text: [UInt8]
+        do throws(WireError) { text = try self.text(of: lot) } catch { return .unreadable(error) }
         guard !text.isEmpty else { return .accepted() }
         for output in outputs {
             do throws(SystemError) {
@@ -42,7 +43,7 @@ final class DebugExporter: Exporter {
     func abort() { for output in outputs { output.abort() } }
     func close() {}
 
-    private func text(of lot: Lot) -> [UInt8] {
+    private func text(of lot: Lot) throws(WireError) -> [UInt8] {
         var text = DebugText(time: CivilTime(unixNanoseconds: clock.unixNanoseconds))
         var index = TelemetryIndex()
         for batch in lot.batches {
@@ -50,7 +51,7 @@ final class DebugExporter: Exporter {
             case .suppress: continue
             case .print(let suppressedCount): text.noteSuppressed(suppressedCount)
             }
-            batch.index(into: &index)
+            try batch.index(into: &index)
             text.append(batch.payload, index, settings.verbosity)
         }
         return text.bytes

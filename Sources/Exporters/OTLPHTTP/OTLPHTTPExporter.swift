@@ -84,6 +84,7 @@ final class OTLPHTTPExporter: Exporter {
             return .reject(
                 because: "\(response.status): redirects are not followed; set the endpoint to "
                     + PrintableText.text(response.headers["Location"] ?? "where it leads"))
+        case 413: return .tooLarge(because: reason(response))
         default: return .reject(because: reason(response))
         }
     }

@@ -94,14 +94,17 @@ final class PostgresExporter: Exporter {
     ) throws(PostgresError) -> ExportOutcome? {
         let rowCountMax = rowsMax.load(ordering: .relaxed)
         var part = rest.prefix(rowCountMax)
-        rows.make(part, of: lot)
+        if let unreadable = rows.make(part, of: lot) { return unreadable }
         let session = try slots.take()
         // A session was lost since: what it has committed after all must not be written again, and
         // the dictionaries may not be what they were.
         if ledger.generation != part.generation {
             rest = rest.renewed(ledger.plan(lot), of: lot)
             part = rest.prefix(rowCountMax)
-            rows.make(part, of: lot)
+            if let unreadable = rows.make(part, of: lot) {
+                slots.give(back: session)
+                return unreadable
+            }
         }
         let oversized = rows.oversized
         guard oversized.isEmpty else {

@@ -24,12 +24,16 @@ final class ZipkinExporter: Exporter {
     func export(_ lot: Lot) -> ExportOutcome {
         var text = ZipkinText(defaultServiceName: defaultServiceName)
         var index = TelemetryIndex()
-        for batch in lot.batches {
-            batch.index(into: &index)
-            text.append(batch.payload, index)
+        do throws(WireError) {
+            for batch in lot.batches {
+                try batch.index(into: &index)
+                text.append(batch.payload, index)
+            }
+        } catch {
+            return .unreadable(error)
         }
         guard !text.isTooLarge else {
-            return .reject(
+            return .tooLarge(
                 because: "more than \(ZipkinText.bytesMaxStandard) bytes as Zipkin's JSON")
         }
         let rejectedSpanCount = text.rejectedSpanCount
@@ -60,6 +64,7 @@ final class ZipkinExporter: Exporter {
         case 408, 429, 500..<600:
             return .retry(
                 response, unixNanoseconds: clock.unixNanoseconds, because: reason)
+        case 413: return .tooLarge(because: reason)
         default: return .reject(because: reason)
         }
     }

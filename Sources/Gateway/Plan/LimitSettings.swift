@@ -1,4 +1,5 @@
 import Configuration
+import Pipeline
 
 /// `service.limits`: what the process as a whole may take. The keys are ours.
 struct LimitSettings: Sendable, Equatable {
@@ -7,12 +8,15 @@ struct LimitSettings: Sendable, Equatable {
     var requestBodiesMax = 128 << 20
     /// Resources, scopes, metrics, what describes them, and items of one request.
     var requestMessagesMax = 500_000
+    /// What processors may add to one request.
+    var editGrowth = EditGrowth()
     /// How long SIGTERM may take to deliver what was acknowledged.
     var shutdownTimeout = Duration.seconds(25)
     /// Event loops; 0 is one for each processor.
     var loopCount = 0
 
     static let loopCountMax = 256
+    static let editGrowthMax = 512 << 20
 
     init() {}
 
@@ -21,6 +25,8 @@ struct LimitSettings: Sendable, Equatable {
             "request_bodies", default: requestBodiesMax, in: (1 << 20)...Int.max)
         requestMessagesMax = reader.int(
             "request_messages", default: requestMessagesMax, in: 1000...(1 << 28))
+        editGrowth.bytes = reader.bytes(
+            "edit_growth", default: editGrowth.bytes, in: 0...Self.editGrowthMax)
         shutdownTimeout = reader.duration("shutdown_timeout", default: shutdownTimeout)
         loopCount = reader.int("event_loops", default: loopCount, in: 0...Self.loopCountMax)
     }

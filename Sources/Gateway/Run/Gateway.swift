@@ -81,7 +81,8 @@ public final class Gateway: Sendable {
             spans: spans,
             httpMetrics: HTTPServerMetrics(metrics))
         data = try DataDirectory(plan.log, log: log, metrics: metrics, clock: clock)
-        builder = GraphBuilder(environment: environment, data: data)
+        builder = GraphBuilder(
+            environment: environment, data: data, growth: plan.limits.editGrowth)
         state = Mutex(State())
         try start(plan)
     }

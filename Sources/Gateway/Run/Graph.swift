@@ -48,6 +48,8 @@ struct Graph {
 struct GraphBuilder {
     let environment: ReceiverEnvironment
     let data: DataDirectory
+    /// What processors may add to a request.
+    let growth: EditGrowth
     let flows = PipelineFlows()
 
     /// The log of Sluice's own spans. No pipeline can be called so.
@@ -177,7 +179,7 @@ struct GraphBuilder {
                     Pipeline(
                         id: pipeline.id, signal: pipeline.signal, steps: steps,
                         log: try data.log(of: pipeline.id), exporters: deliveries,
-                        flow: flows.flow(of: pipeline.id))
+                        flow: flows.flow(of: pipeline.id), growth: growth)
                 ))
         }
         return pipelines

@@ -25,8 +25,16 @@ public struct PayloadEdit: Sendable {
     private var replacements: [UInt8] = []
     private var removedItems: [Int] = []
     private var removesItemless = false
+    /// Bytes that the changes add, less those that they take away; items that are removed whole
+    /// apart.
+    private var addedBytes = 0
+    private let growthMax: Int
+    /// Whether the changes would add more than `growthMax` bytes. From then on none is gathered any
+    /// more, and the edit must not be applied.
+    public private(set) var isTooLarge = false
 
-    public init() {}
+    /// - Parameter growthMax: bytes that the changes may add, less those that they take away.
+    public init(growthMax: Int = .max) { self.growthMax = growthMax }
 
     public var isEmpty: Bool { changes.isEmpty && removedItems.isEmpty && !removesItemless }
     public var removedItemCount: Int { removedItems.count }
@@ -36,6 +44,8 @@ public struct PayloadEdit: Sendable {
         replacements.removeAll(keepingCapacity: true)
         removedItems.removeAll(keepingCapacity: true)
         removesItemless = false
+        addedBytes = 0
+        isTooLarge = false
     }
 
     /// Replaces `range` by whole, well-formed fields. Ranges of one edit must not overlap;
@@ -43,6 +53,12 @@ public struct PayloadEdit: Sendable {
     public mutating func replace(
         _ range: ByteRange, inside target: Target, with bytes: some Collection<UInt8>
     ) {
+        let (added, isOverflow) = addedBytes.addingReportingOverflow(bytes.count - range.count)
+        guard !isTooLarge, !isOverflow, added <= growthMax else {
+            isTooLarge = true
+            return
+        }
+        addedBytes = added
         let start = replacements.count
         replacements.append(contentsOf: bytes)
         changes.append(
@@ -79,6 +95,7 @@ public struct PayloadEdit: Sendable {
 
     /// The payload with all changes made. `payload` and `index` belong together.
     public func apply(to payload: [UInt8], index: TelemetryIndex) -> [UInt8] {
+        precondition(!isTooLarge, "BUG: an edit is applied of which a part was not gathered")
         let bytes = payload.rawSpan
         var splices = Splices(index: index)
         splices.remove(removedItems, removesItemless)

@@ -25,23 +25,24 @@ public struct WireError: Error, Equatable, Sendable, CustomStringConvertible {
         self.offset = offset
     }
 
-    public var description: String {
-        let what =
-            switch reason {
-            case .truncated: "the message ends in the middle of a field"
-            case .varintTooLong: "a varint is longer than ten bytes or overflows 64 bits"
-            case .fieldNumberZero: "field number 0 does not exist"
-            case .fieldNumberTooLarge: "a field number is over 536870911"
-            case .groupWireType: "groups (wire types 3 and 4) are not part of OTLP"
-            case .unknownWireType(let type): "wire type \(type) does not exist"
-            case .lengthPastEnd: "a length reaches past the end of its message"
-            case .wrongWireType(let field): "field \(field) has the wrong wire type"
-            case .tooDeep(let limit): "values are nested deeper than \(limit) levels"
-            case .tooLarge(let limit): "the message is larger than \(limit) bytes"
-            case .tooManyParts(let limit):
-                "messages that may stand once stand in more than \(limit) parts"
-            case .tooManyMessages(let limit): "there are more than \(limit) messages"
-            }
-        return "invalid protobuf at byte \(offset): \(what)"
+    public var description: String { "invalid protobuf at byte \(offset): \(problem)" }
+
+    /// The problem alone, without the place.
+    public var problem: String {
+        switch reason {
+        case .truncated: "the message ends in the middle of a field"
+        case .varintTooLong: "a varint is longer than ten bytes or overflows 64 bits"
+        case .fieldNumberZero: "field number 0 does not exist"
+        case .fieldNumberTooLarge: "a field number is over 536870911"
+        case .groupWireType: "groups (wire types 3 and 4) are not part of OTLP"
+        case .unknownWireType(let type): "wire type \(type) does not exist"
+        case .lengthPastEnd: "a length reaches past the end of its message"
+        case .wrongWireType(let field): "field \(field) has the wrong wire type"
+        case .tooDeep(let limit): "values are nested deeper than \(limit) levels"
+        case .tooLarge(let limit): "the message is larger than \(limit) bytes"
+        case .tooManyParts(let limit):
+            "messages that may stand once stand in more than \(limit) parts"
+        case .tooManyMessages(let limit): "there are more than \(limit) messages"
+        }
     }
 }

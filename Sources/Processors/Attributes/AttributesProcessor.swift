@@ -13,20 +13,25 @@ public struct AttributesProcessor: Processor {
         metrics = PatternMetrics(environment.metrics, processor: environment.id)
     }
 
-    public func process(_ batch: inout Batch, _ context: RequestContext) {
+    public func process(_ batch: inout Batch, _ context: RequestContext) throws(Refusal) {
         let actions = AttributeActions(settings.actions, context)
         var selection = ItemSelection(include: settings.include, exclude: settings.exclude)
-        batch.apply(gather(actions, &selection, batch.index, batch.payload.rawSpan))
+        try batch.apply(
+            gather(actions, &selection, batch.edit(), batch.index, batch.payload.rawSpan))
         metrics.add(limitReached: actions.limitReachedCount + selection.limitReachedCount)
     }
 
+    public func growth(of batch: Batch, _ context: RequestContext) -> Int {
+        batch.itemCount * AttributeActions.addedBytes(settings.actions, context)
+    }
+
     private func gather(
-        _ actions: AttributeActions, _ selection: inout ItemSelection, _ index: TelemetryIndex,
-        _ payload: RawSpan
+        _ actions: AttributeActions, _ selection: inout ItemSelection,
+        _ edit: consuming PayloadEdit, _ index: TelemetryIndex, _ payload: RawSpan
     ) -> PayloadEdit {
-        var edit = PayloadEdit()
+        var edit = edit
         var set = AttributeSet()
-        for (position, item) in index.items.enumerated() {
+        for (position, item) in index.items.enumerated() where !edit.isTooLarge {
             guard selection.contains(item, index, payload) else { continue }
             let field = index.attributesField(of: item)
             set.load(item.attributes, field: field, in: payload)

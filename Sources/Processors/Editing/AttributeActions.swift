@@ -28,6 +28,25 @@ struct AttributeActions {
         memory = actions.contains { $0.pattern != nil } ? MatchMemory() : nil
     }
 
+    /// About how many bytes actions add to each attribute set: what they insert wherever they can.
+    /// Values that come from the set itself are left out, being there already.
+    static func addedBytes(_ actions: [AttributeAction], _ context: RequestContext) -> Int {
+        var bytes = 0
+        for action in actions {
+            switch action.kind {
+            case .insert(let source), .upsert(let source), .update(let source):
+                bytes += action.key.count
+                switch source {
+                case .constant(let value): bytes += value.count
+                case .context(let source): bytes += source.value(in: context)?.count ?? 0
+                case .attribute: break
+                }
+            case .delete, .hash, .extract, .convert: continue
+            }
+        }
+        return bytes
+    }
+
     func apply(to set: inout AttributeSet, in payload: RawSpan) {
         for (index, action) in actions.enumerated() {
             switch action.kind {
@@ -69,8 +88,10 @@ struct AttributeActions {
     private func update(
         _ key: [UInt8], _ value: [UInt8], _ set: inout AttributeSet, _ payload: RawSpan
     ) {
+        // All that have the key share one copy of the value, however many they are.
+        var copy: AttributeSet.Part?
         for entry in set.entries.indices where set.has(key, at: entry, in: payload) {
-            set.set(value, at: entry, in: payload)
+            set.set(value, at: entry, in: payload, sharing: &copy)
         }
     }
 

@@ -63,13 +63,23 @@ struct AttributeSet {
 
     /// Sets a value to an `AnyValue` of these bytes. The value it has already changes nothing.
     mutating func set(_ value: [UInt8], at index: Int, in payload: RawSpan) {
+        var copy: Part?
+        set(value, at: index, in: payload, sharing: &copy)
+    }
+
+    /// - Parameter copy: of these bytes, which is made where it is needed.
+    mutating func set(
+        _ value: [UInt8], at index: Int, in payload: RawSpan, sharing copy: inout Part?
+    ) {
         let old = entries[index].value
         if !(old.range.isEmpty && value.isEmpty),
             bytes(of: old, in: payload).equals(value, in: old.range)
         {
             return
         }
-        entries[index].value = append(value)
+        let part = copy ?? append(value)
+        copy = part
+        entries[index].value = part
         entries[index].isChanged = true
     }
 
@@ -93,7 +103,7 @@ extension AttributeSet {
         to edit: inout PayloadEdit, field number: Int, end: Int, inside target: PayloadEdit.Target,
         in payload: RawSpan
     ) {
-        for entry in entries {
+        for entry in entries where !edit.isTooLarge {
             let isAdded = entry.field.isEmpty
             if entry.isRemoved {
                 if !isAdded { edit.remove(entry.field, inside: target) }

@@ -12,19 +12,27 @@ struct ResourceEditor: Sendable {
     let actions: [AttributeAction]
 
     /// - Returns: how many matches of patterns were given up at a limit.
-    func edit(_ batch: inout Batch, _ context: RequestContext) -> Int {
+    func edit(_ batch: inout Batch, _ context: RequestContext) throws(Refusal) -> Int {
         guard !actions.isEmpty else { return 0 }
         let bound = AttributeActions(actions, context)
-        batch.apply(gather(bound, batch.index, batch.payload.rawSpan))
+        try batch.apply(gather(bound, batch.edit(), batch.index, batch.payload.rawSpan))
         return bound.limitReachedCount
     }
 
+    /// About how many bytes `edit` would add.
+    func growth(of batch: Batch, _ context: RequestContext) -> Int {
+        guard !actions.isEmpty else { return 0 }
+        return batch.index.resources.count * AttributeActions.addedBytes(actions, context)
+    }
+
     private func gather(
-        _ actions: AttributeActions, _ index: TelemetryIndex, _ payload: RawSpan
+        _ actions: AttributeActions, _ edit: consuming PayloadEdit, _ index: TelemetryIndex,
+        _ payload: RawSpan
     ) -> PayloadEdit {
-        var edit = PayloadEdit()
+        var edit = edit
         var set = AttributeSet()
-        for resource in index.resources {
+        // A resource without items says nothing of anything, and a request can hold millions.
+        for resource in index.resources where !resource.items.isEmpty && !edit.isTooLarge {
             set.load(resource.attributes, field: Self.attributesField, in: payload)
             actions.apply(to: &set, in: payload)
             write(set, of: resource, to: &edit, index, payload)

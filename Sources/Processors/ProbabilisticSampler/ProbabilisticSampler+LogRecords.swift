@@ -6,12 +6,13 @@ extension ProbabilisticSampler {
     private static let randomnessKey = Array("sampling.randomness".utf8)
 
     func gatherLogRecords(
-        _ index: TelemetryIndex, _ payload: RawSpan, _ tally: inout SamplingTally
+        _ edit: consuming PayloadEdit, _ index: TelemetryIndex, _ payload: RawSpan,
+        _ tally: inout SamplingTally
     ) -> PayloadEdit {
-        var edit = PayloadEdit()
+        var edit = edit
         var set = AttributeSet()
         let field = LogRecordView.attributesField
-        for (position, item) in index.items.enumerated() {
+        for (position, item) in index.items.enumerated() where !edit.isTooLarge {
             set.load(item.attributes, field: field, in: payload)
             var draw = draw(item, set, payload)
             var threshold = draw.decide(sampler, failClosed: settings.failClosed)

@@ -6,10 +6,11 @@ extension ProbabilisticSampler {
     private enum SpanPriority { case none, keep, drop }
 
     func gatherSpans(
-        _ index: TelemetryIndex, _ payload: RawSpan, _ tally: inout SamplingTally
+        _ edit: consuming PayloadEdit, _ index: TelemetryIndex, _ payload: RawSpan,
+        _ tally: inout SamplingTally
     ) -> PayloadEdit {
-        var edit = PayloadEdit()
-        for (position, item) in index.items.enumerated() {
+        var edit = edit
+        for (position, item) in index.items.enumerated() where !edit.isTooLarge {
             // Without any trace state, which most spans are, there is nothing to parse.
             let state =
                 item.traceState.isEmpty

@@ -21,13 +21,15 @@ public struct ProbabilisticSampler: Processor {
         log = environment.log
     }
 
-    public func process(_ batch: inout Batch, _ context: RequestContext) {
+    public func process(_ batch: inout Batch, _ context: RequestContext) throws(Refusal) {
         var tally = SamplingTally()
         switch batch.signal {
         case .traces:
-            batch.apply(gatherSpans(batch.index, batch.payload.rawSpan, &tally))
+            try batch.apply(
+                gatherSpans(batch.edit(), batch.index, batch.payload.rawSpan, &tally))
         case .logs:
-            batch.apply(gatherLogRecords(batch.index, batch.payload.rawSpan, &tally))
+            try batch.apply(
+                gatherLogRecords(batch.edit(), batch.index, batch.payload.rawSpan, &tally))
         case .metrics: preconditionFailure("BUG: a sampler in a pipeline of metrics")
         }
         metrics.add(tally, batch.signal)

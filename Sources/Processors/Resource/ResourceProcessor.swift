@@ -11,8 +11,12 @@ public struct ResourceProcessor: Processor {
         metrics = PatternMetrics(environment.metrics, processor: environment.id)
     }
 
-    public func process(_ batch: inout Batch, _ context: RequestContext) {
-        metrics.add(limitReached: editor.edit(&batch, context))
+    public func process(_ batch: inout Batch, _ context: RequestContext) throws(Refusal) {
+        metrics.add(limitReached: try editor.edit(&batch, context))
+    }
+
+    public func growth(of batch: Batch, _ context: RequestContext) -> Int {
+        editor.growth(of: batch, context)
     }
 }
 

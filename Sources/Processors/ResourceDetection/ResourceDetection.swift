@@ -28,8 +28,12 @@ public struct ResourceDetection: Processor {
             "resource detected", LogField("keys", found.map(\.key).joined(separator: ",")))
     }
 
-    public func process(_ batch: inout Batch, _ context: RequestContext) {
-        _ = editor.edit(&batch, context)
+    public func process(_ batch: inout Batch, _ context: RequestContext) throws(Refusal) {
+        _ = try editor.edit(&batch, context)
+    }
+
+    public func growth(of batch: Batch, _ context: RequestContext) -> Int {
+        editor.growth(of: batch, context)
     }
 }
 

@@ -13,17 +13,18 @@ public struct SpanLimits: Processor {
         metrics = SpanLimitsMetrics(environment.metrics, processor: environment.id)
     }
 
-    public func process(_ batch: inout Batch, _ context: RequestContext) {
+    public func process(_ batch: inout Batch, _ context: RequestContext) throws(Refusal) {
         var tally = SpanLimitsTally()
-        batch.apply(gather(batch.index, batch.payload.rawSpan, &tally))
+        try batch.apply(gather(batch.edit(), batch.index, batch.payload.rawSpan, &tally))
         metrics.add(tally)
     }
 
     private func gather(
-        _ index: TelemetryIndex, _ payload: RawSpan, _ tally: inout SpanLimitsTally
+        _ edit: consuming PayloadEdit, _ index: TelemetryIndex, _ payload: RawSpan,
+        _ tally: inout SpanLimitsTally
     ) -> PayloadEdit {
-        var edit = PayloadEdit()
-        for (position, item) in index.items.enumerated() {
+        var edit = edit
+        for (position, item) in index.items.enumerated() where !edit.isTooLarge {
             var trim = SpanTrim(settings, position, tally)
             trim.gather(item, payload, &edit)
             tally = trim.tally

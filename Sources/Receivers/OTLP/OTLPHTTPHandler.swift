@@ -128,6 +128,7 @@ final class OTLPHTTPHandler: HTTPHandler {
                 let checked = try workspace.check(
                     body, request, bytesMax: settings.bodyBytesMax,
                     loopBytesMax: isOnLoop ? Self.onLoopBytesMax : nil, reply.memory)
+                if isOnLoop, growsMuch(checked.batch, request) { throw .needsWorker }
                 // The batch goes before its workspace does: they share the index.
                 take(checked, request, reply)
                 return nil
@@ -142,6 +143,14 @@ final class OTLPHTTPHandler: HTTPHandler {
             }
         }
         if let failure { fail(failure, request, reply) }
+    }
+
+    /// Beyond it what processors add to a request is added off the loop.
+    static let onLoopGrowthMax = 256 << 10
+
+    private func growsMuch(_ batch: Batch, _ request: OTLPRequest) -> Bool {
+        guard let intake = feed.withLock({ $0[request.signal] }) else { return false }
+        return intake.growth(of: batch, request.context) > Self.onLoopGrowthMax
     }
 
     private func take(
@@ -166,7 +175,7 @@ final class OTLPHTTPHandler: HTTPHandler {
             }
         } catch {
             metrics.refused[signal].add(itemCount)
-            fail(.overloaded(error.reason, retryAfter: error.retryAfter), request, reply)
+            fail(OTLPFailure(error), request, reply)
         }
     }
 

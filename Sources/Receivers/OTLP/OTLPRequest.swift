@@ -35,3 +35,15 @@ struct OTLPFailure: Error, Sendable {
         OTLPFailure(status: .serviceUnavailable, message: message, retryAfter: retryAfter)
     }
 }
+
+extension OTLPFailure {
+    init(_ refusal: Refusal) {
+        switch refusal.kind {
+        case .later: self = .overloaded(refusal.reason, retryAfter: refusal.retryAfter)
+        case .tooLarge:
+            self.init(
+                status: .contentTooLarge, message: refusal.reason,
+                limit: "service.limits.edit_growth")
+        }
+    }
+}

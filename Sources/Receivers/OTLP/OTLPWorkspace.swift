@@ -14,6 +14,8 @@ final class OTLPWorkspace {
     private var index = TelemetryIndex()
     /// What the request at hand has taken for `index`.
     private var indexBytes = 0
+    /// Whether its client knows nothing of protobuf and of offsets in it.
+    private var isJSON = false
 
     /// A request's telemetry, checked and ready for the pipelines.
     struct Checked {
@@ -52,7 +54,8 @@ final class OTLPWorkspace {
         var payload = try decompress(
             body, request.body.encoding, bytesMax: bytesMax, loopBytesMax, memory)
         var repaired = 0
-        if request.body.content == .json {
+        isJSON = request.body.content == .json
+        if isJSON {
             let json = payload.count
             let transcoded = try transcode(payload, request.signal, bytesMax: bytesMax, memory)
             payload = transcoded.protobuf
@@ -67,7 +70,7 @@ final class OTLPWorkspace {
         }
         var checked = Checked(batch: Batch(payload: payload, index: index))
         checked.repairedTextCount = repaired
-        if index.faultyItemCount > 0 { removeFaulty(from: &checked) }
+        if index.faultyItemCount > 0 { try removeFaulty(from: &checked) }
         return checked
     }
 
@@ -231,7 +234,7 @@ final class OTLPWorkspace {
             return true
         } catch {
             if case .tooManyMessages = error.reason { return false }
-            throw .badData(error.description)
+            throw .badData(isJSON ? "invalid OTLP/JSON: \(error.problem)" : error.description)
         }
     }
 
@@ -254,14 +257,18 @@ final class OTLPWorkspace {
         index.reserve(counts)
     }
 
-    private func removeFaulty(from checked: inout Checked) {
+    private func removeFaulty(from checked: inout Checked) throws(Failure) {
         var edit = PayloadEdit()
         for (number, item) in index.items.enumerated() where item.fault != .none {
             if checked.firstFault == nil { checked.firstFault = (number, item.fault) }
             edit.removeItem(number)
         }
         checked.rejectedItemCount = edit.removedItemCount
-        checked.batch.apply(edit)
+        do throws(Refusal) {
+            try checked.batch.apply(edit)
+        } catch {
+            throw .refused(OTLPFailure(error))
+        }
     }
 }
 

@@ -31,6 +31,8 @@ public struct ReceiverMetrics: Sendable {
 public struct ProcessorMetrics: Sendable {
     public let incoming: Counter
     public let outgoing: Counter
+    /// Items of requests that the processor would have made too large.
+    public let tooLarge: Counter
 
     public init(_ registry: MetricRegistry, processor: String, signal: Signal) {
         let values = [processor, signal.name]
@@ -42,6 +44,12 @@ public struct ProcessorMetrics: Sendable {
             "otelcol_processor_outgoing_items",
             help: "Number of items emitted from the processor.",
             labels: ["processor", "otel_signal"]
+        ).with(values)
+        tooLarge = registry.counter(
+            "sluice_processor_too_large_items",
+            help: "Items of requests that the processor would have grown past "
+                + "service.limits.edit_growth: refused with 413.",
+            labels: ["processor", "signal"]
         ).with(values)
     }
 }

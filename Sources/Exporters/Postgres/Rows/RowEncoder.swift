@@ -30,6 +30,8 @@ struct RowEncoder: ~Copyable {
     private var batchCount = 0
     private var now: UInt64 = 0
     private var timesOutsideWindow = 0
+    /// Why a batch has no rows: it cannot be read.
+    private(set) var unreadable: WireError?
     private var folded = FoldedCount()
     private var foldedByService: [(service: [UInt8], count: FoldedCount)] = []
     private var serviceField: [UInt8] = []
@@ -65,6 +67,7 @@ struct RowEncoder: ~Copyable {
         // Of rows that were not committed.
         _ = takeTally()
         foldedByService.removeAll()
+        unreadable = nil
         let lateBefore = now - min(now, Self.rollupDelay)
         for table in 0..<tables.count { tables[table].removeAll(lateBefore: lateBefore) }
         resources.removeAll()
@@ -139,7 +142,13 @@ struct RowEncoder: ~Copyable {
     ) {
         var index = TelemetryIndex()
         swap(&index, &self.index)
-        batch.index(into: &index)
+        do throws(WireError) {
+            try batch.index(into: &index)
+        } catch {
+            if unreadable == nil { unreadable = error }
+            swap(&index, &self.index)
+            return
+        }
         // What was set aside and is sent again doesn't know when it was received.
         let receivedAt = batch.receivedAt == 0 ? now : batch.receivedAt
         let times = BatchTimes(receivedAt: receivedAt, window: window.range(around: receivedAt))

@@ -20,7 +20,9 @@ final class LotRows: @unchecked Sendable {
     }
 
     /// Makes the rows of `plan`, in place of those before.
-    func make(_ plan: LotPlan, of lot: Lot) {
+    ///
+    /// - Returns: why the lot cannot be delivered, where a batch of it cannot be read.
+    func make(_ plan: LotPlan, of lot: Lot) -> ExportOutcome? {
         let now = shared.clock.unixNanoseconds
         encoder.removeAll(now: now)
         madeAt = Int64(clamping: now)
@@ -30,6 +32,7 @@ final class LotRows: @unchecked Sendable {
             encoder.append(batch, items: piece.items, except: batch.excludedItems)
         }
         inserts = encoder.dictionaryInserts()
+        return encoder.unreadable.map { .unreadable($0) }
     }
 
     /// Items that no row can hold, for a reason that needs no server to say.

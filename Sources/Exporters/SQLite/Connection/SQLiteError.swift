@@ -1,4 +1,5 @@
 import CSQLite
+import OTLP
 
 /// What SQLite had to say, as https://www.sqlite.org/rescode.html lists it.
 struct SQLiteError: Error, Equatable, CustomStringConvertible {
@@ -12,6 +13,14 @@ struct SQLiteError: Error, Equatable, CustomStringConvertible {
     /// Whoever writes was told to stop.
     static let aborted = SQLiteError(
         code: SQLITE_INTERRUPT, message: "the time to drain is over", operation: "write")
+
+    /// Of a record that is not what this version takes.
+    static func unreadable(_ error: WireError) -> SQLiteError {
+        SQLiteError(code: SQLITE_FORMAT, message: "\(error)", operation: "read a record")
+    }
+
+    /// Whether the data itself is in the way.
+    var isUnreadable: Bool { primaryCode == SQLITE_FORMAT }
 
     /// SQLite opens a file that it may not write for reading, and says so only when it writes.
     static let readOnlyFile = SQLiteError(
@@ -30,8 +39,11 @@ struct SQLiteError: Error, Equatable, CustomStringConvertible {
     /// Whether to begin again with a new connection: what this one believes about the file may no
     /// longer be so. Waiting for a lock or for room on the disk needs none.
     var endsConnection: Bool {
-        ![SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL, SQLITE_INTERRUPT, SQLITE_NOMEM, SQLITE_TOOBIG]
-            .contains(primaryCode)
+        ![
+            SQLITE_BUSY, SQLITE_LOCKED, SQLITE_FULL, SQLITE_INTERRUPT, SQLITE_NOMEM, SQLITE_TOOBIG,
+            SQLITE_FORMAT,
+        ]
+        .contains(primaryCode)
     }
 
     var description: String {

@@ -38,7 +38,7 @@ final class RowWriter {
     /// - Returns: how many those were.
     func write(_ batch: QueuedBatch) throws(SQLiteError) -> Int {
         let bytes = batch.payload.rawSpan
-        batch.index(into: &index)
+        do throws(WireError) { try batch.index(into: &index) } catch { throw .unreadable(error) }
         var rejectedCount = 0
         var resource: ResourceContext?
         var resourceIndex: Int32 = -1
