@@ -139,6 +139,9 @@ public final class Delivery: Sendable {
         exporter.close()
     }
 
+    /// Gives back memory that the exporter keeps between lots.
+    public func trim() { exporter.trim() }
+
     public var status: Status {
         state.withLock { state in
             Status(

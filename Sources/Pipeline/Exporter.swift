@@ -11,6 +11,13 @@ public protocol Exporter: AnyObject, Sendable {
     func abort()
     /// Closes files and connections, after the last `export` has returned.
     func close()
+    /// Gives back memory that is kept between lots, without waiting for one that is under way:
+    /// there is little to do.
+    func trim()
+}
+
+extension Exporter {
+    public func trim() {}
 }
 
 /// What came of delivering a lot.

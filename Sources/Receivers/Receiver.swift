@@ -17,6 +17,12 @@ public protocol Receiver: AnyObject, Sendable {
     func stopAccepting()
     /// Answers what it has taken. At the deadline what is left is cut; `false` then.
     func drain(until deadline: Instant) -> Bool
+    /// Gives back memory that is kept between requests: there is little to do.
+    func trim()
+}
+
+extension Receiver {
+    public func trim() {}
 }
 
 /// What a receiver is given when it is made.

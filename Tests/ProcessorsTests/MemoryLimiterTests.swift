@@ -60,14 +60,44 @@ struct MemoryLimiterTests {
         memory.resident.store(1 << 40, ordering: .relaxed)
         let limiter = Self.limiter("{limit_mib: 100, check_interval: 1s}", memory, bench)
         for _ in 0..<10 { #expect(Self.isRefused(limiter)) }
-        #expect(memory.reads.load(ordering: .relaxed) == 1)
+        // Before a trim and after it.
+        #expect(memory.reads.load(ordering: .relaxed) == 2)
         bench.clock.advance(by: .seconds(1))
         #expect(Self.isRefused(limiter))
-        #expect(memory.reads.load(ordering: .relaxed) == 2)
+        #expect(memory.reads.load(ordering: .relaxed) == 3)
         #expect(memory.trims.load(ordering: .relaxed) == 1)
         bench.clock.advance(by: .seconds(10))
         #expect(Self.isRefused(limiter))
         #expect(memory.trims.load(ordering: .relaxed) == 2)
+    }
+
+    @Test func `Memory that is only not given back yet refuses nobody`() {
+        let (memory, bench) = (Memory(), Bench())
+        var probe = memory.probe
+        probe.trimHeap = { memory.resident.store(10 << 20, ordering: .relaxed) }
+        memory.resident.store(1 << 30, ordering: .relaxed)
+        let settings = reading("{limit_mib: 100, check_interval: 1s}", MemoryLimiterFactory.read)
+        let limiter = MemoryLimiter(
+            settings.value, bench.environment, totalBytes: 1 << 30, probe: probe)
+        #expect(!Self.isRefused(limiter))
+    }
+
+    @Test func `What is in use is refused for, until a trim has given it back`() {
+        let (memory, bench) = (Memory(), Bench())
+        let inUse = Atomic<Int>(90 << 20)
+        var probe = memory.probe
+        probe.trimHeap = {
+            memory.resident.store(inUse.load(ordering: .relaxed), ordering: .relaxed)
+        }
+        memory.resident.store(90 << 20, ordering: .relaxed)
+        let settings = reading("{limit_mib: 100, check_interval: 1s}", MemoryLimiterFactory.read)
+        let limiter = MemoryLimiter(
+            settings.value, bench.environment, totalBytes: 1 << 30, probe: probe)
+        #expect(Self.isRefused(limiter))
+        // Freed, but no page went back by itself.
+        inUse.store(10 << 20, ordering: .relaxed)
+        for _ in 0..<10 { bench.clock.advance(by: .seconds(1)) }
+        #expect(!Self.isRefused(limiter))
     }
 
     @Test func `Percentages are of what the process may use`() {

@@ -21,6 +21,9 @@ final class CompressorPool: Sendable {
         self.level = level
     }
 
+    /// Lets go of the contexts that nobody uses now.
+    func trim() { idle.withLock { $0 = [] } }
+
     /// Makes one piece of several, unless there is nothing to compress.
     func compress(_ body: [[UInt8]]) -> [[UInt8]] {
         guard encoding != .identity else { return body }

@@ -53,6 +53,9 @@ final class HTTPSender: Sendable {
             body: compressors.compress(body), deadline: .now + timeout)
     }
 
+    /// Gives back memory that is kept between requests.
+    func trim() { compressors.trim() }
+
     /// Ends calls that wait, and those to come.
     func abort() { client.cancel() }
 }

@@ -59,6 +59,7 @@ final class OTLPHTTPExporter: Exporter {
 
     func abort() { for sender in senders.values { sender.abort() } }
     func close() {}
+    func trim() { for sender in senders.values { sender.trim() } }
 
     /// Requests of one signal are concatenated: protobuf merges repeated fields, so that the bytes
     /// of several requests are those of one with all their resources. Nothing is decoded.

@@ -85,6 +85,8 @@ final class PostgresExporter: Exporter {
         slots.close()
     }
 
+    func trim() { shared.trim() }
+
     /// Writes the first rows of what is left, and takes them off; or less, or nothing, if what is
     /// left has turned out to be another.
     ///

@@ -55,6 +55,11 @@ final class SQLiteExporter: Exporter {
         interruptible.withLock { $0?.interrupt() }
     }
 
+    func trim() {
+        // A lot that is under way needs what it has.
+        store.withLockIfAvailable { $0?.trim() }
+    }
+
     func close() {
         store.withLock { store in
             do throws(SQLiteError) {

@@ -149,6 +149,12 @@ final class SQLiteStore {
         try connection.checkpoint(truncating: true)
     }
 
+    /// Gives back the pages that are kept, and what a large batch has needed.
+    func trim() {
+        connection.releaseMemory()
+        rows.trim()
+    }
+
     /// Whether the file was moved or deleted: rows would go to a file that nobody finds.
     var isOrphaned: Bool { SQLiteFile(at: settings.path) != file }
 

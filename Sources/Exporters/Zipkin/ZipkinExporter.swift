@@ -48,6 +48,7 @@ final class ZipkinExporter: Exporter {
 
     func abort() { sender.abort() }
     func close() {}
+    func trim() { sender.trim() }
 
     /// Zipkin has no table of retryable codes. A failing storage shows as 500, so that every 5xx
     /// is tried again; a request that it calls wrong stays wrong.

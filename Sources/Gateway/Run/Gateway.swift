@@ -20,6 +20,7 @@ public final class Gateway: Sendable {
         var graph: Graph?
         var admin: AdminServers?
         var tracing: SelfTracing?
+        var memory: MemoryKeeper?
         /// What a reload has replaced, and still delivers.
         var retiring: [Retiring] = []
     }
@@ -98,6 +99,8 @@ public final class Gateway: Sendable {
                 self?.state.withLock { $0.graph }?.ownSpans
             }
             state.withLock { $0.tracing = tracing }
+            let memory = try MemoryKeeper { [weak self] in self?.trim() }
+            state.withLock { $0.memory = memory }
         } catch {
             _ = stop(within: .zero)
             throw error
@@ -232,6 +235,7 @@ public final class Gateway: Sendable {
         isStopping.store(true, ordering: .releasing)
         let deadline = Instant.now + limit
         let (graph, tracing, retiring) = state.withLock { ($0.graph, $0.tracing, $0.retiring) }
+        let memory = state.withLock { $0.memory }
         for running in graph?.receivers ?? [] { running.receiver.stopAccepting() }
         for running in graph?.receivers ?? [] {
             if !running.receiver.drain(until: deadline) {
@@ -239,6 +243,7 @@ public final class Gateway: Sendable {
             }
         }
         _ = workers.drain(until: deadline)
+        memory?.stop()
         tracing?.stop()
         let exporters = (graph?.exporters ?? []) + retiring.flatMap(\.exporters)
         let lost = Self.drain(exporters.map(\.delivery), until: deadline)
@@ -269,6 +274,13 @@ public final class Gateway: Sendable {
         }
         for thread in threads { thread.join() }
         return lost.withLock { $0 }
+    }
+
+    /// Has every component give back memory that it only keeps.
+    private func trim() {
+        guard let graph = state.withLock({ $0.graph }) else { return }
+        for running in graph.receivers { running.receiver.trim() }
+        for running in graph.exporters { running.delivery.trim() }
     }
 
     var isReady: Bool {

@@ -9,7 +9,8 @@ import Telemetry
 /// clients wait instead of the kernel ending the process.
 ///
 /// What is resident is read on the way of a request, by one thread and once per `check_interval`;
-/// in between a request costs two atomic loads.
+/// in between a request costs two atomic loads. Before it refuses, and while it does, it gives the
+/// heap's free pages back: data is accepted again when what is in use has fallen.
 public final class MemoryLimiter: Processor {
     /// How the process is asked, so that tests can say.
     struct Probe: Sendable {
@@ -84,13 +85,17 @@ public final class MemoryLimiter: Processor {
     private func checkWhenDue() {
         let now = clock.now
         guard advance(nextCheck, now, by: checkInterval) else { return }
-        let resident = probe.residentBytes()
+        var resident = probe.residentBytes()
         let wasRefusing = isRefusing.load(ordering: .relaxed)
         let limit = wasRefusing ? resumeBytes : softLimitBytes
+        // What the process has freed and not given back is no reason to refuse anybody.
+        if resident > limit, advance(nextTrim, now, by: Self.trimInterval) {
+            probe.trimHeap()
+            resident = probe.residentBytes()
+        }
         let refuses = resident > limit
         isRefusing.store(refuses, ordering: .relaxed)
         report(refuses, before: wasRefusing, resident)
-        if refuses, advance(nextTrim, now, by: Self.trimInterval) { probe.trimHeap() }
     }
 
     /// Moves a due time on.

@@ -61,6 +61,8 @@ final class OTLPHTTPHandler: HTTPHandler {
         }
     }
 
+    func trim() { workspaces.trim() }
+
     // MARK: Before the body
 
     func admit(_ head: HTTPRequestHead, from peer: SocketAddress) -> HTTPAdmission {

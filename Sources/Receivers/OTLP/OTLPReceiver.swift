@@ -51,6 +51,8 @@ final class OTLPReceiver: Receiver {
 
     func feed(_ intakes: [Signal: Intake]) { handler.feed(intakes) }
 
+    func trim() { handler.trim() }
+
     func stopAccepting() { server.stopAccepting() }
 
     func drain(until deadline: Instant) -> Bool { server.drain(until: deadline) }

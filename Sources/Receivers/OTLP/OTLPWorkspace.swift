@@ -281,6 +281,15 @@ final class OTLPWorkspaces: Sendable {
 
     private let idle = Mutex(Idle())
 
+    /// Lets go of those that nobody uses now.
+    func trim() {
+        let unused = idle.withLock { idle in
+            defer { idle.workspaces = [] }
+            return idle.workspaces
+        }
+        _ = consume unused
+    }
+
     /// What is made in a workspace, batches above all, must not outlive the call.
     func with<Result>(_ body: (OTLPWorkspace) -> Result) -> Result {
         let taken = idle.withLock { $0.workspaces.popLast() }

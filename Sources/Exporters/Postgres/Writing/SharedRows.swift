@@ -54,6 +54,9 @@ final class SharedRows: Sendable {
 
     func give(back rows: LotRows) { idle.withLock { $0.append(rows) } }
 
+    /// Lets go of the buffers that no consumer uses now.
+    func trim() { idle.withLock { $0 = [] } }
+
     func inSchema(_ statement: String) -> String {
         statements.withLock { statements in
             if let known = statements[statement] { return known }

@@ -43,6 +43,9 @@ import Synchronization
         guard code == SQLITE_OK else { throw error(code, operation) }
     }
 
+    /// Gives back the pages that are cached.
+    func releaseMemory() { unsafe sqlite3_db_release_memory(handle) }
+
     /// The first column of the first row; 0 where there is none or it is NULL.
     func integer(_ sql: String, _ operation: String) throws(SQLiteError) -> Int64 {
         let statement = try SQLiteStatement(self, sql, operation)

@@ -34,6 +34,12 @@ final class RowWriter {
         series = try Self.upsert(connection, into: "metric_series", Self.seriesColumns)
     }
 
+    /// Gives back memory that is kept between lots.
+    func trim() {
+        index = TelemetryIndex()
+        json = ValueJSON(.text)
+    }
+
     /// Writes all items of a batch, but those that no row can hold.
     /// - Returns: how many those were.
     func write(_ batch: QueuedBatch) throws(SQLiteError) -> Int {
