@@ -2,7 +2,8 @@ import Pipeline
 import Platform
 import Synchronization
 
-/// The thread that gives memory back: what components keep between uses, and what the heap has free.
+/// The thread that gives memory back: what components keep between uses, and what the heap has
+/// free.
 final class MemoryKeeper: Sendable {
     private static let interval = Duration.seconds(1)
 
