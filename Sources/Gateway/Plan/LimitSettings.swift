@@ -5,7 +5,7 @@ import Pipeline
 struct LimitSettings: Sendable, Equatable {
     /// All requests in flight together, in bytes: their bodies, what those are decompressed and
     /// transcoded to, the index over them, copies that repairs and edits make.
-    var requestBodiesMax = 128 << 20
+    var requestBodiesMax = 192 << 20
     /// Resources, scopes, metrics, what describes them, and items of one request.
     var requestMessagesMax = 500_000
     /// What processors may add to one request.

@@ -26,7 +26,7 @@ struct JSONTranscoding: ~Copyable, ~Escapable {
     init(
         _ json: RawSpan, fields: Span<Schema.Field>, names: Span<Schema.Name>,
         messages: Span<Schema.Message>,
-        byName: Span<UInt8>, output: consuming CodecBuffer
+        byName: Span<UInt8>, output: consuming CodecBuffer, scratchBytesMax: Int
     ) {
         self.json = json
         self.fields = fields
@@ -35,7 +35,7 @@ struct JSONTranscoding: ~Copyable, ~Escapable {
         self.byName = byName
         // Protobuf takes about half of what JSON does.
         outerLengthBytes = Varint.size(UInt64(json.byteCount / 2))
-        unescaped = CodecBuffer(limit: output.limit)
+        unescaped = CodecBuffer(limit: scratchBytesMax)
         self.output = output
     }
 

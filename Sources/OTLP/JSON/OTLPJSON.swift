@@ -45,19 +45,24 @@ public enum OTLPJSON {
 
         /// The protobuf encoding of the request in `json`.
         ///
-        /// - Parameter outputBytesMax: the most bytes of protobuf, which can be four times the
-        ///   JSON's; a request that takes more is refused as `.tooLarge`.
+        /// - Parameters:
+        ///   - outputBytesMax: the most bytes of protobuf, which can be four times the JSON's; a
+        ///     request that takes more is refused as `.tooLarge`.
+        ///   - scratchBytesMax: the most bytes of one name, number or base64 text with escapes,
+        ///     which has to be unescaped before it can be read; likewise.
         public mutating func transcode(
-            _ json: RawSpan, as signal: Signal, _ role: Role = .request, outputBytesMax: Int
+            _ json: RawSpan, as signal: Signal, _ role: Role = .request, outputBytesMax: Int,
+            scratchBytesMax: Int = .max
         ) throws(OTLPJSONError) -> Transcoded {
             let schema = Schema.shared
             var buffer = CodecBuffer()
             swap(&buffer, &self.buffer)
             buffer.start(
-                limit: outputBytesMax, expecting: min(json.byteCount, CodecBuffer.keptBytesMax))
+                limit: outputBytesMax, expecting: json.byteCount)
             var transcoding = JSONTranscoding(
                 json, fields: schema.fields.span, names: schema.names.span,
-                messages: schema.messages.span, byName: schema.byName.span, output: buffer)
+                messages: schema.messages.span, byName: schema.byName.span, output: buffer,
+                scratchBytesMax: min(scratchBytesMax, outputBytesMax))
             do {
                 try transcoding.document(OTLPJSON.type(signal, role))
                 try transcoding.output.settleLengths()

@@ -151,33 +151,43 @@ final class OTLPWorkspace {
         }
     }
 
-    /// Of protobuf that JSON becomes there are four copies at worst: two while the output grows,
-    /// one of text with escapes, and the result.
-    private static let transcodedCopies = 4
+    /// Of names, numbers and base64 text with escapes, at the first attempt.
+    private static let scratchBytes = 256 << 10
 
     private func transcode(
         _ json: [UInt8], _ signal: Signal, bytesMax: Int, _ memory: RequestMemory
     ) throws(Failure) -> OTLPJSON.Transcoded {
-        // Nearly all telemetry is at most half as long in protobuf; it could be four times as long.
-        var limit = min(bytesMax, max(json.count / 2, 4096))
-        while true {
-            let taken = limit * Self.transcodedCopies
-            try take(taken, for: "the protobuf of the body", memory)
-            do throws(OTLPJSONError) {
-                let transcoded = try transcoder.transcode(
-                    json.rawSpan, as: signal, outputBytesMax: limit)
-                memory.giveBack(taken - transcoded.protobuf.count)
-                return transcoded
-            } catch {
-                memory.giveBack(taken)
-                guard case .tooLarge = error.reason else {
-                    throw .badData(error.description, in: error.path.isEmpty ? "body" : error.path)
-                }
-                guard limit < bytesMax else {
-                    throw .tooLarge(error.description, "max_request_body_size")
-                }
-                limit = min(bytesMax, limit * 2)
-            }
+        // Telemetry is shorter in protobuf, but for what nobody sends. Where it is written and the
+        // result are as much memory twice; then a third for a moment, as the output has to grow.
+        let limit = min(bytesMax, json.count)
+        let first = try transcode(
+            json, signal, limit, scratch: Self.scratchBytes,
+            taking: 2 * limit + Self.scratchBytes, memory)
+        if let first { return first }
+        let most = min(bytesMax, 4 * json.count)
+        let second = try transcode(
+            json, signal, most, scratch: json.count, taking: 3 * most + json.count, memory)
+        if let second { return second }
+        throw .tooLarge(
+            "the body is larger than \(bytesMax) bytes in protobuf; send smaller batches or raise "
+                + "max_request_body_size", "max_request_body_size")
+    }
+
+    /// Nil where a limit was too small.
+    private func transcode(
+        _ json: [UInt8], _ signal: Signal, _ limit: Int, scratch: Int, taking bytes: Int,
+        _ memory: RequestMemory
+    ) throws(Failure) -> OTLPJSON.Transcoded? {
+        try take(bytes, for: "the protobuf of the body", memory)
+        do throws(OTLPJSONError) {
+            let transcoded = try transcoder.transcode(
+                json.rawSpan, as: signal, outputBytesMax: limit, scratchBytesMax: scratch)
+            memory.giveBack(bytes - transcoded.protobuf.count)
+            return transcoded
+        } catch {
+            memory.giveBack(bytes)
+            if case .tooLarge = error.reason { return nil }
+            throw .badData(error.description, in: error.path.isEmpty ? "body" : error.path)
         }
     }
 
