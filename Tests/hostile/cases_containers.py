@@ -6,6 +6,7 @@ import zlib
 
 from lab import case
 from metering import FACTOR_MAX, NOISE_NANOSECONDS, Meter
+from messages import varint
 from parameters import Parameters
 from paths import BY_NAME
 
@@ -57,10 +58,44 @@ def made():
         "zstd of 64 MiB": ("zstd", zstd_of_one_byte(LIMIT), LIMIT),
         "zstd of 1 GiB": ("zstd", zstd_of_one_byte(1 << 30), LIMIT),
         "zstd of 3 GiB in frames": ("zstd", zstd_of_one_byte(LIMIT) * 48, LIMIT),
+        "snappy that says 4 GiB": ("snappy", b"\xff\xff\xff\xff\x0f\0 ", 0),
+        "snappy of copies": ("snappy", snappy_of_copies(LIMIT), LIMIT),
+        "snappy of literals": ("snappy", varint(MEBIBYTE) + b"\0 " * MEBIBYTE, MEBIBYTE),
+        "snappy of chunks of a byte": (
+            "x-snappy-framed", b"\xff\x06\0\0sNaPpY" + snappy_chunk(b" ") * 200_000, 200_000),
+        "snappy of padding": (
+            "x-snappy-framed", b"\xff\x06\0\0sNaPpY" + b"\xfe\0\0\0" * 400_000, 0),
+        "snappy of beginnings": ("x-snappy-framed", b"\xff\x06\0\0sNaPpY" * 200_000, 0),
+        "lz4 of empty frames": ("lz4", bytes(cramjam.lz4.compress(b"")) * 100_000, 0),
+        "lz4 of skippable frames": ("lz4", struct.pack("<II", 0x184D2A50, 0) * 100_000, 0),
+        "lz4 of 64 MiB": ("lz4", bytes(cramjam.lz4.compress(b" " * LIMIT)), LIMIT),
+        "lz4 of 1 GiB in frames": ("lz4", bytes(cramjam.lz4.compress(b" " * LIMIT)) * 16, LIMIT),
         "zstd with a window of 2 GiB": ("zstd", zstd_of_one_byte(1 << 17, 0xA8), 1 << 17),
         "zstd with a window of 8 MiB": ("zstd", zstd_of_one_byte(1 << 17, 0x71), 1 << 17),
         "zstd with a window of 3.75 TiB": ("zstd", zstd_of_one_byte(1 << 17, 0xFF), 1 << 17),
     }
+
+
+def snappy_of_copies(total):
+    """A byte, then copies of 64 bytes in three each."""
+    return varint(total) + b"\0 " + b"\xfe\x01\0" * (total // 64)
+
+
+def snappy_chunk(data):
+    return b"\1" + (len(data) + 4).to_bytes(3, "little") + masked(crc32c(data)) + data
+
+
+def masked(crc):
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8 & 0xFFFFFFFF).to_bytes(4, "little")
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ 0x82F63B78 * (crc & 1)
+    return crc ^ 0xFFFFFFFF
 
 
 def flushes(count):

@@ -3,13 +3,17 @@
 import collections
 import concurrent.futures
 import os
+import pathlib
+import sqlite3
+import tempfile
 
 import bombs
 import numbered
 from lab import case, comes_back
 from paths import ACTIONS, DETECTED, RESOURCE
-from sluice import configuration, wait_until
+from sluice import configuration, run, wait_until, write_configuration
 
+RETRY = {"retry_on_failure": {"initial_interval": "100ms", "max_interval": "1s"}}
 # Everything that edits, in the order of the README's sample.
 EDITING = {
     "resourcedetection": {"detectors": ["env", "system"]},
@@ -84,13 +88,12 @@ def repairs_stay_in_proportion_and_in_bounds(lab):
 @case
 def what_exporters_make_of_small_requests_stays_in_bounds(lab):
     downstream = lab.destination()
-    quick = {"retry_on_failure": {"initial_interval": "100ms", "max_interval": "1s"}}
     settings = configuration({
-        "otlp_http": {"endpoint": downstream.url, **quick},
-        "otlp_http/json": {"endpoint": downstream.url, "encoding": "json", **quick},
-        "file": {"path": "lines.json", **quick}, "sqlite": {"path": "store.db"},
+        "otlp_http": {"endpoint": downstream.url, **RETRY},
+        "otlp_http/json": {"endpoint": downstream.url, "encoding": "json", **RETRY},
+        "file": {"path": "lines.json", **RETRY}, "sqlite": {"path": "store.db"},
         "debug": {"verbosity": "detailed", "output_paths": ["/dev/null"]}})
-    settings["exporters"]["zipkin"] = {"endpoint": downstream.url, **quick}
+    settings["exporters"]["zipkin"] = {"endpoint": downstream.url, **RETRY}
     settings["service"]["pipelines"]["traces"]["exporters"].append("zipkin")
     withstands(lab, settings, bombs.EXPORT, 2)
 
@@ -107,54 +110,75 @@ def the_memory_limiter_recovers_by_itself(lab):
     lab.say(f"{dict(statuses)}; then {client.statuses}")
 
 
+# What a run with more room takes, and one with the defaults does not.
+HEAVY = [
+    bombs.empties("logs", "empty_items", 6 << 20),
+    bombs.empties("traces", "an_item_each_resource", 24 << 20),
+    bombs.empties("traces", "one_span_of_events", 6 << 20),
+    bombs.empties("metrics", "buckets", 24 << 20),
+    bombs.empties("logs", "one_deep_text", 100 << 20, characters="control", depth=2),
+]
+ROOM = {"request_bodies": "4GiB", "request_messages": 1 << 28, "edit_growth": "1GiB"}
+
+
 @case
 def a_record_that_larger_limits_let_in_does_not_end_later_runs(lab):
     """Accepted with 4 GiB, worked through or set aside with the defaults; neighbours arrive."""
-    downstream = lab.destination(lambda path, body: None)
-    retry = {"retry_on_failure": {"initial_interval": "50ms", "max_interval": "200ms"}}
-
-    def settings(url, **limits):
-        http = {"max_request_body_size": "256MiB"} if limits else {}
-        return configuration({
-            "otlp_http": {"endpoint": url, **retry}, "sqlite": {"path": "store.db", **retry},
-            "debug": {"verbosity": "detailed", "output_paths": ["/dev/null"]}}, http=http,
-            limits=limits or None)
-
-    directory = lab.directory / "poison"
-    roomy = lab.gateway(settings(downstream.url, request_bodies="4GiB", **more_room()), directory,
-                        is_ended_by_case=True, cage=False)
-    client = lab.client(roomy)
-    assert client.send("logs") == client.send("traces") == 200
-    heavy = [bombs.empties("logs", "empty_items", 6 << 20),
-             bombs.empties("traces", "an_item_each_resource", 24 << 20),
-             bombs.empties("metrics", "buckets", 24 << 20)]
-    statuses = [bombs.post(roomy.address, p) for p in heavy]
-    assert client.send("logs") == client.send("traces") == 200
-    roomy.kill()
-
+    held = lab.destination(lambda path, body: None)
     well = lab.destination()
-    gateway = lab.gateway(settings(well.url), directory)
+    directory = lab.directory / "poison"
+    directory.mkdir()
+    os.mkfifo(directory / "nobody-reads")
+
+    def settings(url, output, **more):
+        return configuration({
+            "otlp_http": {"endpoint": url, **RETRY}, "otlp_http/json": {
+                "endpoint": url, "encoding": "json", **RETRY},
+            "sqlite": {"path": "store.db", **RETRY},
+            "debug": {"verbosity": "detailed", "output_paths": [output]}}, **more)
+
+    roomy = lab.gateway(
+        settings(held.url, "nobody-reads", http={"max_request_body_size": "256MiB"},
+                 limits=known(ROOM)), directory, is_ended_by_case=True, cage=False,
+        becomes_ready=False)
+    client = lab.client(roomy)
+    # No exporter gets further than a record before it is killed.
+    wait_until((directory / "store.db").exists, what="the database")
+    database = lab.closing(sqlite3.connect(directory / "store.db", isolation_level=None))
+    wait_until(lambda: database.execute(
+        "SELECT count(*) FROM sqlite_master WHERE name = 'span'").fetchone()[0], what="tables")
+    database.execute("BEGIN IMMEDIATE")
+    assert client.send("logs") == client.send("traces") == client.send("metrics") == 200
+    statuses = [bombs.post(roomy.address, p) for p in HEAVY]
+    assert client.send("logs") == client.send("traces") == client.send("metrics") == 200
+    roomy.kill()
+    database.execute("ROLLBACK")
+
+    gateway = lab.gateway(settings(well.url, "/dev/null"), directory)
     gateway.settle(120)
     wanted = client.all_acknowledged()
     missing = wanted - well.received(), wanted - numbered.in_sqlite(directory / "store.db")[0]
-    assert not any(missing), f"missing in the destination and in SQLite: {missing}"
+    assert not any(missing), f"missing at the destination and in SQLite: {missing}"
     lab.say(f"heavy {statuses}; peak {gateway.peak_memory() >> 20} MiB of"
             f" {gateway.ceiling() >> 20}")
 
 
-def more_room():
-    """Keys that this binary knows of service.limits."""
-    return {}
+def known(limits):
+    """Those keys of service.limits that this binary knows."""
+    with tempfile.TemporaryDirectory() as directory:
+        return {key: value for key, value in limits.items() if run(
+            "validate", "--config", write_configuration(
+                pathlib.Path(directory) / "c.yaml",
+                configuration({"nop": {}}, limits={key: value}))).returncode == 0}
 
 
 @case
 def long_texts_that_grow_on_the_way_out_stay_in_bounds(lab):
     """One text of bytes that JSON writes as six, in the largest body that is taken."""
     downstream = lab.destination()
-    quick = {"retry_on_failure": {"initial_interval": "100ms", "max_interval": "1s"}}
     settings = configuration({
-        "otlp_http/json": {"endpoint": downstream.url, "encoding": "json", **quick},
-        "file": {"path": "lines.json", **quick}, "sqlite": {"path": "store.db", **quick},
+        "otlp_http/json": {"endpoint": downstream.url, "encoding": "json", **RETRY},
+        "file": {"path": "lines.json", **RETRY}, "sqlite": {"path": "store.db", **RETRY},
         "debug": {"verbosity": "detailed", "output_paths": ["/dev/null"]}})
     texts = [
         bombs.empties("logs", "one_deep_text", size << 20, characters="control", depth=depth)

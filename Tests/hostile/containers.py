@@ -4,9 +4,11 @@ import gzip
 import struct
 import zlib
 
+import cramjam
 import zstandard
 
-CONTAINERS = ("identity", "gzip", "deflate", "zstd")
+CONTAINERS = (
+    "identity", "gzip", "deflate", "zlib", "zstd", "snappy", "x-snappy-framed", "lz4")
 
 # Parts that hold no byte of the body, and cost the reader something each.
 EMPTY = {
@@ -14,6 +16,10 @@ EMPTY = {
     ("gzip", "stored"): bytes.fromhex("1f8b08000000000000ff" "010000ffff") + bytes(8),
     ("zstd", "frames"): bytes.fromhex("28b52ffd2000010000"),
     ("zstd", "skippable"): struct.pack("<II", 0x184D2A50, 0),
+    ("x-snappy-framed", "members"): b"\xff\x06\0\0sNaPpY",
+    ("x-snappy-framed", "skippable"): b"\xfe\0\0\0",
+    ("lz4", "frames"): bytes(cramjam.lz4.compress(b"")),
+    ("lz4", "skippable"): struct.pack("<II", 0x184D2A50, 0),
 }
 
 
@@ -26,7 +32,7 @@ def compressed(body, container, level=1, parts=1, empty=None, empties=0):
     match container:
         case "gzip":
             whole = b"".join(gzip.compress(piece, level, mtime=0) for piece in pieces)
-        case "deflate":
+        case "deflate" | "zlib":
             # One stream; its parts are flushed blocks.
             stream = zlib.compressobj(level)
             whole = b"".join(
@@ -35,6 +41,13 @@ def compressed(body, container, level=1, parts=1, empty=None, empties=0):
         case "zstd":
             packer = zstandard.ZstdCompressor(level=level)
             whole = b"".join(packer.compress(piece) for piece in pieces)
+        case "snappy":
+            # A block is one; it has no parts.
+            whole = bytes(cramjam.snappy.compress_raw(body))
+        case "x-snappy-framed":
+            whole = b"".join(bytes(cramjam.snappy.compress(piece)) for piece in pieces)
+        case "lz4":
+            whole = b"".join(bytes(cramjam.lz4.compress(piece)) for piece in pieces)
         case _:
             raise ValueError(container)
     return EMPTY.get((container, empty), b"") * empties + whole
