@@ -4,6 +4,9 @@ import gzip
 import struct
 import zlib
 
+import cramjam
+
+from containers import EMPTY
 from lab import case
 from metering import FACTOR_MAX, NOISE_NANOSECONDS, Meter
 from messages import varint
@@ -66,7 +69,7 @@ def made():
         "snappy of padding": (
             "x-snappy-framed", b"\xff\x06\0\0sNaPpY" + b"\xfe\0\0\0" * 400_000, 0),
         "snappy of beginnings": ("x-snappy-framed", b"\xff\x06\0\0sNaPpY" * 200_000, 0),
-        "lz4 of empty frames": ("lz4", bytes(cramjam.lz4.compress(b"")) * 100_000, 0),
+        "lz4 of empty frames": ("lz4", EMPTY["lz4", "frames"] * 100_000, 0),
         "lz4 of skippable frames": ("lz4", struct.pack("<II", 0x184D2A50, 0) * 100_000, 0),
         "lz4 of 64 MiB": ("lz4", bytes(cramjam.lz4.compress(b" " * LIMIT)), LIMIT),
         "lz4 of 1 GiB in frames": ("lz4", bytes(cramjam.lz4.compress(b" " * LIMIT)) * 16, LIMIT),

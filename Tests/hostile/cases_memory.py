@@ -49,7 +49,7 @@ def withstands(lab, settings, parameters, at_once, rounds=1, **options):
     client = lab.client(gateway)
     before = warm(gateway)
     statuses = throw(gateway, parameters * rounds, at_once)
-    wire = sum(len(p.body()[0]) for p in parameters) * rounds
+    wire = sum(len(bombs.wire(p)) for p in parameters) * rounds
     assert all(status in (200, 400, 413, 503) for status in statuses), dict(statuses)
     assert wait_until(lambda: client.send("traces") == 200, 10, 0.2, "a 200 for an ordinary client")
     gateway.settle()

@@ -188,7 +188,7 @@ def to_json(kind, message):
             if isinstance(value, Times):
                 repeats, value = value.count, value.value
             if value.json:
-                members.append(b",".join([value.json] * repeats))
+                members.append(joined(value.json, repeats))
             continue
         child = SCHEMA[kind][field][1]
         values = [value]
@@ -208,10 +208,14 @@ def to_json(kind, message):
         name = b'"' + field.encode() + b'":'
         if child.endswith("*"):
             members.append(
-                name + b"[" + b",".join(b",".join([text] * count) for text, count in texts) + b"]")
+                name + b"[" + b",".join(joined(text, count) for text, count in texts) + b"]")
         else:
-            members.extend(b",".join([name + text] * count) for text, count in texts)
+            members.extend(joined(name + text, count) for text, count in texts)
     return b"{" + b",".join(members) + b"}", items
+
+
+def joined(text, count):
+    return (text + b",") * (count - 1) + text if count else b""
 
 
 def json_value(kind, value):
@@ -238,5 +242,5 @@ def json_value(kind, value):
     one = b'"%d"' if kind != "packed double" else b"%r"
     if isinstance(value, tuple):
         text = (repr(value[0]).encode() if kind == "packed double" else one % value[0])
-        return b"[" + b",".join([text] * value[1]) + b"]", 0
+        return b"[" + joined(text, value[1]) + b"]", 0
     return json.dumps(value).encode(), 0

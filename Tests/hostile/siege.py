@@ -61,7 +61,7 @@ def throw_bombs(address, seed, stopping, counts):
             parameters.random_parameters(source, size_max=8 << 20)
         body, _, _ = p.body()
         with contextlib.suppress(OSError):
-            bombs.post(address, p, f"127.0.0.{source.randrange(2, 6)}", 20, {p: body})
+            bombs.post(address, p, f"127.0.0.{source.randrange(2, 6)}", 20, body)
         with counts.get_lock():
             counts[0] += 1
             counts[1] += len(body)
