@@ -55,6 +55,10 @@ extension ConfigurationNode {
         if case .null = content { true } else { false }
     }
 
+    /// Whether the value says nothing: null, written as such. An expansion to nothing is an empty
+    /// string where a string is wanted.
+    public var isUnset: Bool { isNull && origin == .literal }
+
     /// The string, if this is one, or the verbatim text of an expansion whatever it looks like:
     /// a password of `12345` from the environment is a string where a string is wanted.
     public var string: String? {

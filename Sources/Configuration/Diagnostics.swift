@@ -13,6 +13,16 @@ public final class Diagnostics {
         /// Empty for what concerns a file as a whole, such as its YAML syntax.
         public var path: ConfigurationPath
         public var message: String
+
+        public init(
+            _ severity: Severity, at position: SourcePosition, path: ConfigurationPath,
+            _ message: String
+        ) {
+            self.severity = severity
+            self.position = position
+            self.path = path
+            self.message = message
+        }
     }
 
     /// More than this many are counted but not kept: nobody reads on, and a hostile file must
@@ -37,16 +47,22 @@ public final class Diagnostics {
         at position: SourcePosition, path: ConfigurationPath = ConfigurationPath(),
         _ message: String
     ) {
-        errorCount += 1
-        keep(Diagnostic(severity: .error, position: position, path: path, message: message))
+        report(Diagnostic(.error, at: position, path: path, message))
     }
 
     public func warning(
         at position: SourcePosition, path: ConfigurationPath = ConfigurationPath(),
         _ message: String
     ) {
-        warningCount += 1
-        keep(Diagnostic(severity: .warning, position: position, path: path, message: message))
+        report(Diagnostic(.warning, at: position, path: path, message))
+    }
+
+    public func report(_ diagnostic: Diagnostic) {
+        switch diagnostic.severity {
+        case .error: errorCount += 1
+        case .warning: warningCount += 1
+        }
+        if !isFull { kept.append(diagnostic) }
     }
 
     public func markSecret(_ path: ConfigurationPath) {
@@ -55,10 +71,6 @@ public final class Diagnostics {
 
     /// Whether what comes now is only counted.
     var isFull: Bool { kept.count >= Diagnostics.countMax }
-
-    private func keep(_ diagnostic: Diagnostic) {
-        if !isFull { kept.append(diagnostic) }
-    }
 
     /// By file, line and column; at one place in the order found. Exact repetitions are left out,
     /// which an anchor used in several places would otherwise cause.

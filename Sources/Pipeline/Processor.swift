@@ -60,6 +60,9 @@ public protocol ProcessorFactory: Sendable {
     static var signals: Set<Signal> { get }
     /// Reports everything that is wrong to the reader's diagnostics, and returns something anyway.
     static func read(_ reader: inout MappingReader) -> Settings
+    /// What is wrong with settings in a pipeline of a signal: asked for each that names the
+    /// processor.
+    static func faults(in settings: Settings, for signal: Signal) -> [Diagnostics.Diagnostic]
     static func make(
         _ settings: Settings, _ environment: ComponentEnvironment
     ) throws(ComponentError) -> any Processor
@@ -68,4 +71,7 @@ public protocol ProcessorFactory: Sendable {
 extension ProcessorFactory {
     public static var aliases: [String] { [] }
     public static var signals: Set<Signal> { Set(Signal.allCases) }
+    public static func faults(
+        in settings: Settings, for signal: Signal
+    ) -> [Diagnostics.Diagnostic] { [] }
 }

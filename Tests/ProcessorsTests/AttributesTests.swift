@@ -1,4 +1,5 @@
 import Bytes
+import Configuration
 import OTLP
 import Pipeline
 import Testing
@@ -49,8 +50,13 @@ struct AttributesTests {
         ("exclude: {match_type: strict, services: [shop, pay]}", ["2.0"]),
         ("include: {match_type: strict, span_names: [query]}", ["0.1", "1.0"]),
         ("include: {match_type: regexp, span_names: ['^GET ', '^b']}", ["0.0", "2.0"]),
-        ("include: {match_type: strict, span_kinds: [Server, Internal]}", ["0.0", "1.0"]),
-        ("include: {match_type: regexp, span_kinds: ['er$']}", ["0.0"]),
+        (
+            "include: {match_type: strict, span_kinds: [SPAN_KIND_SERVER, SPAN_KIND_INTERNAL]}",
+            ["0.0", "1.0"]
+        ),
+        ("include: {match_type: regexp, span_kinds: ['ER$']}", ["0.0"]),
+        ("include: {match_type: regexp, span_kinds: [UNSPEC]}", ["2.0"]),
+        ("include: {match_type: regexp, services: ['^<nil']}", ["2.0"]),
         ("include: {match_type: strict, libraries: [{name: web}]}", ["0.0", "0.1"]),
         ("include: {match_type: strict, libraries: [{name: web, version: '1.3'}]}", []),
         (
@@ -70,8 +76,9 @@ struct AttributesTests {
             exclude: {match_type: strict, span_names: [query]}
             """, ["0.0"]
         ),
-        ("include: {match_type: strict, log_bodies: [one]}", []),
-        ("include: {match_type: strict, metric_names: [query]}", []),
+        ("{include: null, exclude: {match_type: strict, services: [shop]}}", ["1.0", "2.0"]),
+        ("include: {attributes: [{key: code}]}", ["0.0", "0.1"]),
+        ("include: {match_type: strict, libraries: [{name: ''}]}", ["2.0"]),
     ])
     func `Spans are selected`(_ match: String, _ expected: [String]) throws {
         #expect(try Self.marked(match, .traces) == expected)
@@ -86,8 +93,7 @@ struct AttributesTests {
             "include: {match_type: strict, log_severity_number: {min: 17, match_undefined: true}}",
             ["0.1", "1.0", "2.0"]
         ),
-        ("include: {match_type: strict, services: [pay]}", ["1.0"]),
-        ("include: {match_type: strict, span_names: [query]}", []),
+        ("include: {log_severity_number: {}}", ["0.0", "0.1"]),
     ])
     func `Log records are selected`(_ match: String, _ expected: [String]) throws {
         #expect(try Self.marked(match, .logs) == expected)
@@ -96,8 +102,7 @@ struct AttributesTests {
     @Test(arguments: [
         ("include: {match_type: strict, metric_names: [query]}", ["0.1", "1.0"]),
         ("include: {match_type: regexp, metric_names: [cart]}", ["0.0"]),
-        ("include: {match_type: strict, attributes: [{key: code}]}", ["0.0", "0.1"]),
-        ("include: {match_type: strict, span_kinds: [Server]}", []),
+        ("include: {match_type: strict, resources: [{key: zone, value: a}]}", ["0.0", "0.1"]),
     ])
     func `Data points are selected`(_ match: String, _ expected: [String]) throws {
         #expect(try Self.marked(match, .metrics) == expected)
@@ -107,13 +112,61 @@ struct AttributesTests {
         ("include: {services: [a]}", "match_type: is required"),
         ("include: {match_type: strict}", "must have one property to match"),
         ("include: {match_type: regexp, services: ['(']}", "is not a regular expression"),
-        ("include: {match_type: strict, span_kinds: [SERVER]}", "expected Internal, Server"),
+        ("include: {match_type: strict, span_kinds: [Server]}", "expected SPAN_KIND_INTERNAL, SP"),
         ("include: {match_type: regexp, attributes: [{key: a, value: 1}]}", "must be a pattern"),
         ("include: {match_type: strict, sevices: [a]}", "did you mean 'services'?"),
     ])
     func `A wrong selection is reported`(_ yaml: String, _ message: String) {
         let report = reading("\(yaml)\n\(Self.mark)", AttributesProcessorFactory.read).report
         #expect(report.contains(message), "\(report)")
+    }
+
+    @Test(arguments: [
+        ("services: [a]", [Signal.traces]), ("span_names: [a]", [.traces]),
+        ("span_kinds: [SPAN_KIND_SERVER]", [.traces]),
+        ("attributes: [{key: a}]", [.traces, .logs]),
+        ("libraries: [{name: a}]", [.traces, .logs]), ("log_bodies: [a]", [.logs]),
+        ("log_severity_texts: [a]", [.logs]), ("log_severity_number: {min: 9}", [.logs]),
+        ("metric_names: [a]", [.metrics]), ("resources: [{key: a}]", Signal.allCases),
+    ])
+    func `A property is refused in a pipeline of another signal`(
+        _ property: String, _ signals: [Signal]
+    ) {
+        for side in ["include", "exclude"] {
+            let yaml = "\(side): {match_type: strict, \(property)}\n\(Self.mark)"
+            let (settings, report) = reading(yaml, AttributesProcessorFactory.read)
+            #expect(report == "")
+            for signal in Signal.allCases {
+                let faults = AttributesProcessorFactory.faults(in: settings, for: signal)
+                #expect(faults.isEmpty == signals.contains(signal))
+                #expect(faults.allSatisfy { $0.description.contains("test.\(side).") })
+            }
+        }
+    }
+
+    @Test func `A wrong value has no second error that something is missing`() {
+        let yaml = "include: {match_type: regexp, attributes: [{key: a, value: 5}]}\n\(Self.mark)"
+        let report = reading(yaml, AttributesProcessorFactory.read).report
+        #expect(report.split(separator: "\n").count == 1, "\(report)")
+    }
+
+    @Test(arguments: [
+        ("{a: 1, b: [x, {c: null}]}", false), ("{b: [x, {c: 2}], a: 1}", true),
+        ("{a: 1, b: [x, {c: 2}]}", true), ("{a: 1, b: [x, {c: 2}, y]}", false),
+        ("{a: 1}", false), ("{a: 1.0, b: [x, {c: 2}]}", false),
+    ])
+    func `A map is the same in any order of its entries`(
+        _ wanted: String, _ isSame: Bool
+    ) throws {
+        let value = Value.map([
+            Pair("a", .int(1)), Pair("b", .list([.string("x"), .map([Pair("c", .int(2))])])),
+        ])
+        let before = batch(.traces, [Group(items: [Item(attributes: [Pair("m", value)])])])
+        let match = "{match_type: strict, attributes: [{key: m, value: \(wanted)}]}"
+        // A key without a value in a configuration is one with an empty text.
+        let yaml = "include: \(match.replacing("null", with: "''"))\n\(Self.mark)"
+        let after = try processed(AttributesProcessorFactory.self, yaml, before)
+        #expect((after.payload != before.payload) == isSame)
     }
 
     @Test func `Random actions on random attributes do what they do to a plain list`() throws {

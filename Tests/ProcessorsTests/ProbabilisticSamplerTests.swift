@@ -235,7 +235,8 @@ struct ProbabilisticSamplerTests {
         ("{sampling_percentage: 1, sampling_precision: 0}", "between 1 and 14"),
         ("{sampling_percentage: 1, sampling_precision: 15}", "between 1 and 14"),
         ("{sampling_percentage: 1, mode: proportionl}", "did you mean 'proportional'?"),
-        ("{sampling_percentage: 1, attribute_source: record}", "from_attribute must name one"),
+        ("{sampling_percentage: 1, attribute_source: record}", "fail_closed decides about every"),
+        ("{sampling_percentage: 1, hash_seed: 4294967297}", "is taken for 1"),
         ("mode: equalizing", "without sampling_percentage nothing is kept"),
     ])
     func `Wrong settings are reported`(_ yaml: String, _ message: String) {

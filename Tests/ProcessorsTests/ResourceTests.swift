@@ -181,6 +181,61 @@ struct ResourceTests {
     }
 
     @Test(arguments: [
+        ("{key: k, action: insert, from_attribute: absent, default_value: 3}", Value.int(3)),
+        ("{key: k, action: upsert, from_context: absent, default_value: d}", .string("d")),
+        ("{key: k, action: upsert, from_context: auth.x, default_value: true}", .bool(true)),
+        ("{key: k, action: insert, default_value: [1]}", .list([.int(1)])),
+        ("{key: k, action: upsert, value: v, from_attribute: ''}", .string("v")),
+    ])
+    func `A default stands in where the source has nothing`(
+        _ action: String, _ expected: Value
+    ) throws {
+        let after = try processed(
+            ResourceProcessorFactory.self, "attributes: [\(action)]",
+            batch(.traces, [Group(resource: [], items: [Item()])]))
+        #expect(after.groups[0].resource == [Pair("k", expected)])
+    }
+
+    @Test func `What key and pattern mean both is hashed twice`() throws {
+        let before = batch(.traces, [Group(resource: ["k", "kk"], items: [Item()])])
+        let once = try processed(
+            ResourceProcessorFactory.self, "attributes: [{pattern: k, action: hash}]", before)
+        let twice = try processed(
+            ResourceProcessorFactory.self,
+            "attributes: [{key: k, action: hash}, {pattern: k, action: hash}]", before)
+        let both = try processed(
+            ResourceProcessorFactory.self, "attributes: [{key: k, pattern: k, action: hash}]",
+            before)
+        #expect(both.payload == twice.payload)
+        #expect(both.groups[0].resource?[1] == once.groups[0].resource?[1])
+    }
+
+    @Test(
+        arguments: [
+            ("1_000", 1000), ("1e3", 1000), ("+5", 5), (".5", 0.5), ("5.", 5), ("0x1p4", 16),
+            ("0x_1Fp0", 31), ("-0x.8p1", -1), ("InF", .infinity), ("-infinity", -.infinity),
+            ("1e-999", 0), ("0x1F", nil), ("_1", nil), ("1_", nil), ("1__0", nil), ("1_.0", nil),
+            ("1e999", nil), ("", nil), (".", nil), ("e1", nil), ("1e", nil), (" 1", nil),
+            ("nan(1)", nil), ("0x", nil), ("1p4", nil), ("-", nil), ("+nan", nil),
+        ] as [(String, Double?)])
+    func `Texts are numbers as Go reads them`(_ text: String, _ expected: Double?) {
+        #expect(GoNumber.double(text) == expected)
+    }
+
+    @Test func `Maps become JSON with sorted keys and the last of doubled ones`() throws {
+        let map = Value.map([
+            Pair("b", .list([.bytes([1, 255]), .empty, .double(.infinity)])),
+            Pair("a", .int(1)), Pair("a", .string("<\u{8}\u{2028}\"")),
+        ])
+        let after = try processed(
+            ResourceProcessorFactory.self,
+            "attributes: [{key: m, action: convert, converted_type: string}]",
+            batch(.traces, [Group(resource: [Pair("m", map)], items: [Item()])]))
+        let text = #"{"a":"<\b\u2028\"","b":["Af8=",null,"Infinity"]}"#
+        #expect(after.groups[0].resource == [Pair("m", .string(text))])
+    }
+
+    @Test(arguments: [
         ("attributes: []", "attributes must list one action at least"),
         ("attributes: [{action: insert, value: 1}]", "key: is required"),
         ("attributes: [{key: k, value: 1}]", "action: is required"),
@@ -193,7 +248,7 @@ struct ResourceTests {
         ("attributes: [{key: k, action: insert, value: ~}]", "needs one of"),
         (
             "attributes: [{key: k, action: insert, from_context: auth.subject}]",
-            "auth.* is not built"
+            "from_context: finds nothing: there are no authenticators"
         ),
         ("attributes: [{action: delete}]", "needs a key, a pattern for keys, or both"),
         (
@@ -207,6 +262,12 @@ struct ResourceTests {
         ("attributes: [{key: k, action: convert}]", "converted_type: is required"),
         ("attributes: [{key: k, action: convert, converted_type: bool}]", "expected one of"),
         ("attributes: [{key: k, action: insert, value: 1, patern: x}]", "did you mean 'pattern'?"),
+        ("attributes: [{key: k, action: extract, pattern: ''}]", "pattern: is required"),
+        ("attributes: [{pattern: '', action: hash}]", "needs a key, a pattern for keys, or both"),
+        (
+            "attributes: [{key: k, action: hash, default_value: 1}]",
+            "warning: processors.test.attributes[0].default_value: is not used"
+        ),
     ])
     func `A wrong action is reported`(_ yaml: String, _ message: String) {
         let report = reading(yaml, ResourceProcessorFactory.read).report

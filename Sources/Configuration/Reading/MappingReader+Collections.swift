@@ -1,14 +1,28 @@
 extension MappingReader {
-    /// Reads a nested mapping; nil if the key is absent.
+    /// What a key says that has nothing, or `null`, after it.
+    public enum Null {
+        /// The section is there with its defaults, as `http:` under `protocols` is.
+        case defaults
+        /// The section is not there, as `tls: null` over an earlier `tls:` says.
+        case absent
+    }
+
+    /// Reads a nested mapping; nil if the key is absent. Keys that `read` doesn't ask for are
+    /// reported.
     ///
-    /// A key with nothing after it reads as an empty mapping: `http:` under `protocols` turns HTTP
-    /// on with its defaults. Keys that `read` doesn't ask for are reported.
+    /// - Parameter canBeDisabled: whether the section takes `enabled`, and is nil with `false`;
+    ///   every section does that the Collector's code calls optional.
     public mutating func mapping<Value>(
-        _ key: String, read: (inout MappingReader) -> Value
+        _ key: String, null: Null = .defaults, canBeDisabled: Bool = false,
+        read: (inout MappingReader) -> Value
     ) -> Value? {
-        guard let node = nodeOrNull(key) else { return nil }
-        return MappingReader.read(
-            node, path: path.appending(key), diagnostics: diagnostics, read)
+        guard let node = nodeOrNull(key), null == .defaults || !node.isNull else { return nil }
+        return MappingReader.read(node, path: path.appending(key), diagnostics: diagnostics) {
+            section in
+            let isEnabled = canBeDisabled ? section.bool("enabled", default: true) : true
+            let value = read(&section)
+            return isEnabled ? value : nil
+        }
     }
 
     /// Reads a list of mappings; empty if the key is absent.
@@ -64,9 +78,11 @@ extension MappingReader {
         return entries
     }
 
-    /// A mapping of names to strings, in the file's order; empty if the key is absent.
+    /// A mapping of names to strings, in the file's order; empty if the key is absent. A name whose
+    /// value is null is left out.
     public mutating func stringMap(_ key: String) -> [(name: String, value: String)] {
         entries(key).compactMap { entry in
+            if entry.value.isUnset { return nil }
             if let string = entry.value.string { return (entry.key, string) }
             diagnostics.error(
                 at: entry.value.position, path: path.appending(key).appending(entry.key),
@@ -87,6 +103,7 @@ extension MappingReader {
             }
         }
         return entries(key).compactMap { entry in
+            if entry.value.isUnset { return nil }
             if let string = entry.value.string { return (entry.key, Secret(string)) }
             diagnostics.error(
                 at: entry.value.position, path: path.appending(key).appending(entry.key),

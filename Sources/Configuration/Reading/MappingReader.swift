@@ -61,9 +61,21 @@ public struct MappingReader {
 
     /// The raw value, for settings whose type varies; nil if absent or null.
     public mutating func node(_ key: String) -> ConfigurationNode? {
-        guard let node = nodeOrNull(key) else { return nil }
-        // An expansion to nothing is an empty string where a string is wanted.
-        return node.isNull && node.origin == .literal ? nil : node
+        guard let node = nodeOrNull(key), !node.isUnset else { return nil }
+        return node
+    }
+
+    /// Whether the key has a value that says something: none that is null, and no empty list,
+    /// mapping or string. Counts as reading it.
+    public mutating func isGiven(_ key: String) -> Bool {
+        guard let node = nodeOrNull(key) else { return false }
+        switch node.content {
+        case .null: return false
+        case .string(let text): return !text.isEmpty
+        case .list(let elements): return !elements.isEmpty
+        case .mapping(let entries): return !entries.isEmpty
+        case .bool, .int, .double: return true
+        }
     }
 
     /// Reports each key that nobody asked for, with the nearest that somebody did.
@@ -91,16 +103,20 @@ public struct MappingReader {
             at: key.map(position(of:)) ?? position, path: key.map(path.appending) ?? path, message)
     }
 
-    /// Accepts keys of the Collector that change nothing here, with a warning for each present.
+    /// Accepts keys of the Collector that change nothing here, with a warning for each that is not
+    /// null.
     public mutating func ignored(_ keys: String..., because reason: String) {
-        for key in keys where nodeOrNull(key) != nil {
+        for key in keys where nodeOrNull(key)?.isNull == false {
             warning(at: key, "is ignored: \(reason)")
         }
     }
 
-    /// Refuses a key of the Collector that isn't built; `message` says what to do instead.
+    /// Refuses a key of the Collector that isn't built; `message` says what to do instead. What
+    /// turns the feature off (null, an empty list, `enabled: false`) is accepted.
     public mutating func unsupported(_ key: String, _ message: String) {
-        guard nodeOrNull(key) != nil else { return }
+        guard let node = nodeOrNull(key), !node.isNull, node.list?.isEmpty != true,
+            node["enabled"]?.bool != false
+        else { return }
         diagnostics.error(at: keyPosition(of: key), path: path.appending(key), message)
     }
 

@@ -15,6 +15,8 @@ public struct GatewayPlan: Sendable {
 
     struct ProcessorPlan: Sendable {
         var id: String
+        /// What is wrong with its settings in a pipeline of the signal.
+        var faults: @Sendable (Signal) -> [Diagnostics.Diagnostic]
         var make: @Sendable (ComponentEnvironment) throws(ComponentError) -> any Processor
     }
 
@@ -158,9 +160,9 @@ public struct GatewayPlan: Sendable {
         _ diagnostics: Diagnostics
     ) -> ProcessorPlan {
         let settings = component.read(diagnostics) { factory.read(&$0) }
-        return ProcessorPlan(id: component.id.written) {
-            environment throws(ComponentError) in try factory.make(settings, environment)
-        }
+        return ProcessorPlan(
+            id: component.id.written, faults: { factory.faults(in: settings, for: $0) }
+        ) { environment throws(ComponentError) in try factory.make(settings, environment) }
     }
 
     private static func plan<Factory: ExporterFactory>(
@@ -184,6 +186,8 @@ public struct GatewayPlan: Sendable {
         for reference in pipeline.processors {
             check(
                 reference, signal, Catalogue.processors.map { ($0.type, $0.signals) }, diagnostics)
+            let processor = processors.first { $0.id == reference.id.written }
+            for fault in processor?.faults(signal) ?? [] { diagnostics.report(fault) }
         }
         for reference in pipeline.exporters {
             check(reference, signal, Catalogue.exporters.map { ($0.type, $0.signals) }, diagnostics)

@@ -1,6 +1,6 @@
 import Bytes
 public import Configuration
-import OTLP
+public import OTLP
 public import Pipeline
 
 /// `attributes`: changes the attributes of the spans, log records or data points that match.
@@ -54,12 +54,19 @@ public enum AttributesProcessorFactory: ProcessorFactory {
     public static let type = "attributes"
 
     public static func read(_ reader: inout MappingReader) -> AttributesProcessorSettings {
-        let include = reader.mapping("include", read: ItemMatcher.read)
-        let exclude = reader.mapping("exclude", read: ItemMatcher.read)
+        let include = reader.mapping("include", null: .absent, read: ItemMatcher.read)
+        let exclude = reader.mapping("exclude", null: .absent, read: ItemMatcher.read)
         let actions = reader.list("actions", read: AttributeAction.read)
         if actions.isEmpty { reader.error("actions must list one action at least") }
         return AttributesProcessorSettings(
             include: include, exclude: exclude, actions: actions.compactMap(\.self))
+    }
+
+    public static func faults(
+        in settings: AttributesProcessorSettings, for signal: Signal
+    ) -> [Diagnostics.Diagnostic] {
+        [settings.include, settings.exclude].compactMap(\.self)
+            .flatMap { $0.faults(for: signal) }
     }
 
     public static func make(

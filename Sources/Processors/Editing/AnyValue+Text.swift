@@ -8,66 +8,108 @@ extension AnyValue {
     /// keys; bytes in base64; nothing for no value.
     func text(in bytes: RawSpan) -> String {
         switch self {
-        case .empty: ""
-        case .string(let text): bytes.string(text)
-        case .bool(let flag): flag ? "true" : "false"
-        case .int(let number): String(number)
-        case .double(let number): DecimalText.shortest(number)
-        case .bytes(let range): Self.base64(bytes, range)
-        case .array, .map: json(in: bytes)
+        case .empty: return ""
+        case .string(let text): return bytes.string(text)
+        case .bool(let flag): return flag ? "true" : "false"
+        case .int(let number): return String(number)
+        case .double(let number): return DecimalText.shortest(number)
+        case .bytes, .array, .map:
+            // Everything is appended to one text: joining at each depth would cost depth times
+            // size.
+            var text: [UInt8] = []
+            if case .bytes(let range) = self {
+                Self.appendBase64(bytes, range, to: &text)
+            } else {
+                appendJSON(in: bytes, to: &text)
+            }
+            return String(decoding: text, as: UTF8.self)
         }
     }
 
     // The index has refused values that are nested deeper than `TelemetryIndex.valueDepthMax`.
-    private func json(in bytes: RawSpan) -> String {
+    private func appendJSON(in bytes: RawSpan, to text: inout [UInt8]) {
         switch self {
-        case .empty: return "null"
-        case .string(let text): return Self.quoted(bytes.string(text))
-        case .bytes(let range): return Self.quoted(Self.base64(bytes, range))
-        case .bool, .int: return text(in: bytes)
+        case .empty: text += "null".utf8
+        case .string(let range): Self.appendQuoted(bytes.string(range), to: &text)
+        case .bytes(let range):
+            text.append(Self.quote)
+            Self.appendBase64(bytes, range, to: &text)
+            text.append(Self.quote)
+        case .bool, .int: text += self.text(in: bytes).utf8
         case .double(let number):
-            let text = DecimalText.shortest(number)
-            return number.isFinite ? text : Self.quoted(text)
+            let digits = DecimalText.shortest(number)
+            if number.isFinite { text += digits.utf8 } else { Self.appendQuoted(digits, to: &text) }
         case .array(let range):
-            var parts: [String] = []
+            text.append(UInt8(ascii: "["))
             var reader = ValueReader(array: range)
-            while let element = reader.next(in: bytes) { parts.append(element.json(in: bytes)) }
-            return "[\(parts.joined(separator: ","))]"
-        case .map(let range):
-            var parts: [(key: String, value: String)] = []
-            var reader = AttributeReader(map: range)
-            while let entry = reader.next(in: bytes) {
-                parts.append((bytes.string(entry.key), entry.value(in: bytes).json(in: bytes)))
+            var isFirst = true
+            while let element = reader.next(in: bytes) {
+                if !isFirst { text.append(UInt8(ascii: ",")) }
+                isFirst = false
+                element.appendJSON(in: bytes, to: &text)
             }
-            parts.sort { $0.key < $1.key }
-            let members = parts.map { "\(Self.quoted($0.key)):\($0.value)" }
-            return "{\(members.joined(separator: ","))}"
+            text.append(UInt8(ascii: "]"))
+        case .map(let range): Self.appendObject(range, in: bytes, to: &text)
         }
     }
 
-    private static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
+    private static func appendObject(
+        _ map: ByteRange, in bytes: RawSpan, to text: inout [UInt8]
+    ) {
+        var members: [(key: [UInt8], value: AnyValue)] = []
+        var reader = AttributeReader(map: map)
+        while let entry = reader.next(in: bytes) {
+            members.append((bytes.array(entry.key), entry.value(in: bytes)))
+        }
+        let order = members.indices.sorted {
+            members[$0].key == members[$1].key
+                ? $0 < $1 : members[$0].key.lexicographicallyPrecedes(members[$1].key)
+        }
+        text.append(UInt8(ascii: "{"))
+        var isFirst = true
+        for (place, index) in order.enumerated() {
+            // Of a key that stands twice the last value counts.
+            if place + 1 < order.count, members[order[place + 1]].key == members[index].key {
+                continue
+            }
+            if !isFirst { text.append(UInt8(ascii: ",")) }
+            isFirst = false
+            appendQuoted(String(decoding: members[index].key, as: UTF8.self), to: &text)
+            text.append(UInt8(ascii: ":"))
+            members[index].value.appendJSON(in: bytes, to: &text)
+        }
+        text.append(UInt8(ascii: "}"))
+    }
+
+    private static let quote = UInt8(ascii: "\"")
+
+    // RFC 8259, section 7; the separators U+2028 and U+2029 are escaped as Go's encoder does it.
+    private static func appendQuoted(_ content: String, to text: inout [UInt8]) {
+        text.append(quote)
+        for scalar in content.unicodeScalars {
             switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\r": result += "\\r"
-            case "\t": result += "\\t"
+            case "\"": text += "\\\"".utf8
+            case "\\": text += "\\\\".utf8
+            case "\n": text += "\\n".utf8
+            case "\r": text += "\\r".utf8
+            case "\t": text += "\\t".utf8
+            case "\u{8}": text += "\\b".utf8
+            case "\u{c}": text += "\\f".utf8
+            case "\u{2028}": text += "\\u2028".utf8
+            case "\u{2029}": text += "\\u2029".utf8
             case _ where scalar.value < 0x20:
                 let digits = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-            default: result.unicodeScalars.append(scalar)
+                text += "\\u\(String(repeating: "0", count: 4 - digits.count))\(digits)".utf8
+            default: text += UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter
             }
         }
-        return result + "\""
+        text.append(quote)
     }
 
     /// RFC 4648, section 4.
-    private static func base64(_ bytes: RawSpan, _ range: ByteRange) -> String {
-        let alphabet = Array(
-            "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
-        var text: [UInt8] = []
+    private static func appendBase64(
+        _ bytes: RawSpan, _ range: ByteRange, to text: inout [UInt8]
+    ) {
         for start in stride(from: range.lowerBound, to: range.upperBound, by: 3) {
             let count = min(3, range.upperBound - start)
             var group: UInt32 = 0
@@ -75,58 +117,12 @@ extension AnyValue {
                 group = group << 8 | (index < count ? UInt32(bytes.byte(at: start + index)) : 0)
             }
             for index in 0..<4 {
-                let digit = alphabet[Int(group >> UInt32(18 - 6 * index)) & 63]
+                let digit = base64Digits[Int(group >> UInt32(18 - 6 * index)) & 63]
                 text.append(index <= count ? digit : UInt8(ascii: "="))
             }
         }
-        return String(decoding: text, as: UTF8.self)
-    }
-}
-
-/// Doubles as text, in the fewest digits that read back as the same number.
-enum DecimalText {
-    /// As JSON and ECMAScript write numbers: an exponent below 1e-6 and from 1e21 on.
-    static func shortest(_ number: Double) -> String {
-        let magnitude = number.magnitude
-        guard number.isFinite, magnitude != 0, magnitude < 1e-6 || magnitude >= 1e21 else {
-            return positional(number)
-        }
-        let (digits, exponent) = parts(magnitude)
-        let fraction = digits.dropFirst()
-        let sign = number < 0 ? "-" : ""
-        let point = fraction.isEmpty ? "" : "."
-        let power = exponent - 1
-        return "\(sign)\(digits.prefix(1))\(point)\(fraction)e\(power < 0 ? "" : "+")\(power)"
     }
 
-    /// Never with an exponent, as attributes are compared with patterns.
-    static func positional(_ number: Double) -> String {
-        if number.isNaN { return "NaN" }
-        if number.isInfinite { return number < 0 ? "-Infinity" : "Infinity" }
-        let sign = number.sign == .minus ? "-" : ""
-        let (digits, exponent) = parts(number.magnitude)
-        if exponent <= 0 {
-            return digits.isEmpty
-                ? sign + "0" : "\(sign)0.\(String(repeating: "0", count: -exponent))\(digits)"
-        }
-        if exponent >= digits.count {
-            return sign + digits + String(repeating: "0", count: exponent - digits.count)
-        }
-        return "\(sign)\(digits.prefix(exponent)).\(digits.dropFirst(exponent))"
-    }
-
-    /// The digits without zeros at either end, and where the point stands: 0.0012 is ("12", -2).
-    private static func parts(_ magnitude: Double) -> (digits: String, exponent: Int) {
-        // Swift's description has the shortest digits: 123.0, 1e-05, 1.5e+300.
-        let halves = "\(magnitude)".split(separator: "e")
-        let mantissa = halves[0].split(separator: ".", omittingEmptySubsequences: false)
-        var exponent = (halves.count > 1 ? Int(halves[1]) ?? 0 : 0) + mantissa[0].count
-        var digits = String(mantissa.joined())
-        while digits.hasSuffix("0") { digits.removeLast() }
-        while digits.hasPrefix("0") {
-            digits.removeFirst()
-            exponent -= 1
-        }
-        return (digits, digits.isEmpty ? 0 : exponent)
-    }
+    private static let base64Digits = Array(
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 }

@@ -6,17 +6,20 @@ extension AttributeAction {
         case insert, update, upsert, delete, hash, extract, convert
     }
 
-    /// Reads one action; nil where it is wrong, which the diagnostics then say.
+    /// Reads one action; nil where it is wrong, which the diagnostics then say. A text that is
+    /// empty counts as not given, as in the Collector.
     static func read(_ reader: inout MappingReader) -> AttributeAction? {
         let key = reader.string("key") ?? ""
         let source = readSource(&reader)
         let pattern = readPattern(&reader)
-        let conversion = reader.oneOf("converted_type", as: ValueConversion.self)
+        let conversion =
+            reader.isGiven("converted_type")
+            ? reader.oneOf("converted_type", as: ValueConversion.self) : nil
         guard let name = readName(&reader) else { return nil }
         checkKeys(of: name, &reader)
         switch name {
         case .delete, .hash:
-            if key.isEmpty, pattern == nil {
+            if key.isEmpty, !reader.isGiven("pattern") {
                 reader.error("the action \(name.rawValue) needs a key, a pattern for keys, or both")
             }
         default: if key.isEmpty { _ = reader.requiredString("key") }
@@ -37,10 +40,13 @@ extension AttributeAction {
         case .delete: return .delete(pattern)
         case .hash: return .hash(pattern)
         case .convert:
-            _ = reader.require("converted_type")
+            if !reader.isGiven("converted_type") {
+                reader.error(at: "converted_type", "is required: int, double or string")
+            }
             return conversion.map { .convert($0) }
         case .extract:
-            guard reader.require("pattern"), let pattern else { return nil }
+            if !reader.isGiven("pattern") { reader.error(at: "pattern", "is required") }
+            guard let pattern else { return nil }
             if pattern.groupNames.count < 2 || pattern.groupNames.dropFirst().contains(nil) {
                 reader.error(
                     at: "pattern",
@@ -59,53 +65,73 @@ extension AttributeAction {
         return reader.oneOf("action", as: Name.self)
     }
 
-    /// A key that its action does not use is a mistake, and says something else than is meant.
+    /// A key that its action does not use is a mistake, and says something else than is meant. The
+    /// Collector refuses some of them, and passes over others: these are a warning here.
     private static func checkKeys(of name: Name, _ reader: inout MappingReader) {
-        let sources = ["value", "from_attribute", "from_context"].filter {
-            reader.node($0) != nil
-        }
-        let unused: [String]
+        let places = ["value", "from_attribute", "from_context"]
+        let sources = places.filter { $0 == "value" ? reader.node($0) != nil : reader.isGiven($0) }
+        let hasStandard = reader.node("default_value") != nil
+        var refused = ["converted_type"]
+        var ignored = ["default_value"]
         switch name {
         case .insert, .update, .upsert:
-            if sources.count != 1 {
+            if sources.count > 1 || sources.isEmpty && !hasStandard {
                 reader.error(
                     "the action \(name.rawValue) needs one of value, from_attribute, from_context"
                         + (sources.isEmpty ? "" : ", found \(sources.joined(separator: " and "))"))
             }
-            unused = ["pattern", "converted_type"]
-        case .delete, .hash: unused = sources + ["converted_type"]
-        case .extract: unused = sources + ["converted_type"]
-        case .convert: unused = sources + ["pattern"]
+            refused.append("pattern")
+            if sources != ["value"] { ignored = [] }
+        case .delete, .hash:
+            refused += ["value", "from_attribute"]
+            ignored.append("from_context")
+        case .extract: refused += places
+        case .convert: refused = places + ["pattern"]
         }
-        for key in unused where reader.contains(key) {
+        for key in refused where key == "value" ? sources.contains(key) : reader.isGiven(key) {
             reader.error(at: key, "is not used by the action \(name.rawValue)")
+        }
+        for key in ignored where reader.isGiven(key) {
+            reader.warning(at: key, "is not used by the action \(name.rawValue) as it stands here")
         }
     }
 
     private static func readSource(_ reader: inout MappingReader) -> ValueSource? {
-        let constant = reader.node("value").map { EncodedValue.read($0, at: "value", reader) }
-        let attribute = reader.string("from_attribute")
-        let context = reader.string("from_context").flatMap { readContext($0, reader) }
-        if let constant { return constant.map { .constant($0) } }
-        if let attribute { return .attribute(Array(attribute.utf8)) }
-        return context.map { .context($0) }
+        let standard = readValue("default_value", &reader)
+        let constant = readValue("value", &reader)
+        let attribute = reader.string("from_attribute") ?? ""
+        let context = reader.string("from_context") ?? ""
+        if let constant { return .constant(constant) }
+        if !attribute.isEmpty {
+            return ValueSource(place: .attribute(Array(attribute.utf8)), standard: standard)
+        }
+        if !context.isEmpty {
+            return ValueSource(
+                place: .context(readContext(context, reader)), standard: standard)
+        }
+        return standard.map { .constant($0) }
     }
 
-    private static func readContext(_ name: String, _ reader: MappingReader) -> ContextSource? {
+    private static func readValue(_ key: String, _ reader: inout MappingReader) -> [UInt8]? {
+        reader.node(key).flatMap { EncodedValue.read($0, at: key, reader) }
+    }
+
+    private static func readContext(_ name: String, _ reader: MappingReader) -> ContextSource {
         if name == "client.address" { return .clientAddress }
         if name.hasPrefix("auth.") {
-            reader.error(
+            reader.warning(
                 at: "from_context",
-                "auth.* is not built, as there are no authenticators yet; take what a proxy "
-                    + "passes on from metadata.<header>, with include_metadata at the receiver")
-            return nil
+                "finds nothing: there are no authenticators yet; take what a proxy passes on from "
+                    + "metadata.<header>, with include_metadata at the receiver")
+            return .authentication
         }
         let header = name.hasPrefix("metadata.") ? String(name.dropFirst(9)) : name
         return .metadata(header.lowercased())
     }
 
     private static func readPattern(_ reader: inout MappingReader) -> RegularExpression? {
-        reader.string("pattern").flatMap { RegularExpression.read($0, at: "pattern", reader) }
+        guard let pattern = reader.string("pattern"), !pattern.isEmpty else { return nil }
+        return RegularExpression.read(pattern, at: "pattern", reader)
     }
 }
 

@@ -29,11 +29,19 @@ struct AttributeAction: Sendable {
 }
 
 /// Where `insert`, `update` and `upsert` take the value from.
-enum ValueSource: Sendable {
-    /// The body of an `AnyValue`.
-    case constant([UInt8])
-    case attribute([UInt8])
-    case context(ContextSource)
+struct ValueSource: Sendable {
+    enum Place: Sendable {
+        /// The configuration: the body of an `AnyValue`.
+        case constant([UInt8])
+        case attribute([UInt8])
+        case context(ContextSource)
+    }
+
+    let place: Place
+    /// What stands in where the attribute or the context has nothing: `default_value`.
+    var standard: [UInt8]?
+
+    static func constant(_ value: [UInt8]) -> ValueSource { ValueSource(place: .constant(value)) }
 }
 
 /// What `from_context` names.
@@ -41,12 +49,15 @@ enum ContextSource: Sendable, Equatable {
     /// A request header, in lower case. Several values are joined with `;`.
     case metadata(String)
     case clientAddress
+    /// `auth.*`: there are no authenticators yet, so there is none.
+    case authentication
 
     func value(in context: RequestContext) -> [UInt8]? {
         let text: String? =
             switch self {
             case .metadata(let name): context.metadata[name]?.joined(separator: ";")
             case .clientAddress: context.clientAddress
+            case .authentication: nil
             }
         return text.map { EncodedValue.string($0) }
     }

@@ -19,10 +19,10 @@ struct AttributeActions {
         self.actions = actions
         contextValues = actions.map { action in
             switch action.kind {
-            case .insert(.context(let source)), .update(.context(let source)),
-                .upsert(.context(let source)):
-                source.value(in: context)
-            default: nil
+            case .insert(let source), .update(let source), .upsert(let source):
+                guard case .context(let place) = source.place else { return nil }
+                return place.value(in: context)
+            default: return nil
             }
         }
         memory = actions.contains { $0.pattern != nil } ? MatchMemory() : nil
@@ -75,11 +75,11 @@ struct AttributeActions {
     private func value(
         _ source: ValueSource, action: Int, _ set: AttributeSet, _ payload: RawSpan
     ) -> [UInt8]? {
-        switch source {
+        switch source.place {
         case .constant(let value): return value
-        case .context: return contextValues[action]
+        case .context: return contextValues[action] ?? source.standard
         case .attribute(let key):
-            guard let index = set.firstIndex(of: key, in: payload) else { return nil }
+            guard let index = set.firstIndex(of: key, in: payload) else { return source.standard }
             let part = set.entries[index].value
             return set.bytes(of: part, in: payload).array(part.range)
         }
@@ -121,6 +121,16 @@ struct AttributeActions {
     }
 
     private func hash(
+        _ key: [UInt8], _ pattern: RegularExpression?, _ set: inout AttributeSet,
+        _ payload: RawSpan
+    ) {
+        // By the key, then by the pattern: what both mean is hashed twice, as in the Collector,
+        // so that hashes of both compare equal.
+        hashAll(key, nil, &set, payload)
+        if pattern != nil { hashAll([], pattern, &set, payload) }
+    }
+
+    private func hashAll(
         _ key: [UInt8], _ pattern: RegularExpression?, _ set: inout AttributeSet,
         _ payload: RawSpan
     ) {

@@ -31,17 +31,9 @@ enum ValueConversion: String, Sendable, CaseIterable {
         switch value {
         case .int(let number): Double(number)
         case .bool(let flag): flag ? 1 : 0
-        case .string(let text): number(bytes.string(text))
+        case .string(let text): GoNumber.double(bytes.string(text))
         case .double, .array, .map, .bytes, .empty: nil
         }
-    }
-
-    /// A decimal or hexadecimal number, `inf` or `nan`; nil where it is none or out of range.
-    static func number(_ text: String) -> Double? {
-        guard let number = Double(text) else { return nil }
-        // Swift reads 1e999 as infinity; only a text that says so may be infinite.
-        let saysInfinite = text.utf8.contains { $0 | 0x20 == UInt8(ascii: "i") }
-        return number.isInfinite && !saysInfinite ? nil : number
     }
 }
 

@@ -6,8 +6,8 @@ struct AttributeMatcher: Sendable {
     enum Expectation: Sendable {
         /// The attribute is there.
         case exists
-        /// The body of an `AnyValue`: type and value are the same.
-        case equals([UInt8])
+        /// Type and value are the same.
+        case equals(ValueEquality)
         /// A string, number or bool whose text matches.
         case matches(RegularExpression)
     }
@@ -32,7 +32,7 @@ struct AttributeMatcher: Sendable {
     ) -> Bool {
         switch expectation {
         case .exists: return true
-        case .equals(let expected): return isEqual(attribute, expected, bytes)
+        case .equals(let expected): return expected.matches(attribute.valueMessage, in: bytes)
         case .matches(let pattern):
             guard let memory else { preconditionFailure("BUG: a pattern without memory") }
             switch attribute.value(in: bytes) {
@@ -51,20 +51,5 @@ struct AttributeMatcher: Sendable {
     ) -> Bool {
         let bytes = Array(text.utf8)
         return pattern.matches(bytes.rawSpan, ByteRange(start: 0, end: bytes.count), memory)
-    }
-
-    private func isEqual(_ attribute: Attribute, _ expected: [UInt8], _ bytes: RawSpan) -> Bool {
-        let own = expected.rawSpan
-        let wanted = AnyValue(ByteRange(start: 0, end: expected.count), in: own)
-        switch (wanted, attribute.value(in: bytes)) {
-        case (.string(let a), .string(let b)): return bytes.equals(own.array(a), in: b)
-        case (.bool(let a), .bool(let b)): return a == b
-        case (.int(let a), .int(let b)): return a == b
-        case (.double(let a), .double(let b)): return a == b
-        case (.array, .array(_)), (.map, .map(_)):
-            // As every SDK encodes them; the order of a map's entries counts.
-            return bytes.equals(expected, in: attribute.valueMessage)
-        default: return false
-        }
     }
 }

@@ -2,7 +2,7 @@ import Bytes
 import OTLP
 
 /// The properties of `include` or `exclude`: an item has to meet all that are given, and of a list
-/// of names any.
+/// of names any. Those of another signal are refused before there is an item.
 struct ItemMatcher: Sendable {
     struct Library: Sendable {
         var name: TextMatcher
@@ -15,11 +15,13 @@ struct ItemMatcher: Sendable {
         var matchesUndefined: Bool
     }
 
+    /// The properties that the configuration gives, for the check of each pipeline's signal.
+    var given: [GivenMatchProperty] = []
+    /// For spans alone, as are names and kinds.
     var services: TextMatcher?
     var resources: [AttributeMatcher] = []
     var libraries: [Library] = []
     var attributes: [AttributeMatcher] = []
-    /// For spans alone, as are kinds: items of another signal do not match.
     var spanNames: TextMatcher?
     var spanKinds: TextMatcher?
     /// For log records alone.
@@ -46,11 +48,15 @@ struct ItemMatcher: Sendable {
         var reader = AttributeReader(resource.attributes, field: 1)
         while let attribute = reader.next(in: bytes) {
             guard bytes.equals("service.name", in: attribute.key) else { continue }
-            guard case .string(let name) = attribute.value(in: bytes) else { return false }
-            return services.matches(bytes, name, memory)
+            let value = attribute.value(in: bytes)
+            if case .string(let name) = value { return services.matches(bytes, name, memory) }
+            return services.matches(value.text(in: bytes), memory)
         }
-        return false
+        return services.matches(Self.namelessService, memory)
     }
+
+    /// What patterns see of a resource without `service.name`, as in the Collector.
+    private static let namelessService = "<nil-service-name>"
 
     func matchesScope(_ scope: ScopeEntry, _ bytes: RawSpan, _ memory: MatchMemory?) -> Bool {
         libraries.isEmpty
@@ -78,9 +84,6 @@ struct ItemMatcher: Sendable {
     private func matchesSpan(
         _ item: ItemEntry, _ bytes: RawSpan, _ memory: MatchMemory?
     ) -> Bool {
-        guard logBodies == nil, logSeverityTexts == nil, logSeverityNumber == nil,
-            metricNames == nil
-        else { return false }
         guard spanNames != nil || spanKinds != nil else { return true }
         let span = SpanView(item.body, in: bytes)
         if let spanNames, !spanNames.matches(bytes, span.name, memory) { return false }
@@ -88,8 +91,11 @@ struct ItemMatcher: Sendable {
         return spanKinds.matches(Self.kindName(span.kind), memory)
     }
 
-    /// As the Collector has them.
-    static let kindNames = ["Unspecified", "Internal", "Server", "Client", "Producer", "Consumer"]
+    // enum SpanKind of opentelemetry/proto/trace/v1/trace.proto, by number
+    static let kindNames = [
+        "SPAN_KIND_UNSPECIFIED", "SPAN_KIND_INTERNAL", "SPAN_KIND_SERVER", "SPAN_KIND_CLIENT",
+        "SPAN_KIND_PRODUCER", "SPAN_KIND_CONSUMER",
+    ]
 
     private static func kindName(_ kind: Int32) -> String {
         kindNames.indices.contains(Int(kind)) ? kindNames[Int(kind)] : ""
@@ -98,7 +104,6 @@ struct ItemMatcher: Sendable {
     private func matchesLogRecord(
         _ item: ItemEntry, _ bytes: RawSpan, _ memory: MatchMemory?
     ) -> Bool {
-        guard spanNames == nil, spanKinds == nil, metricNames == nil else { return false }
         guard logBodies != nil || logSeverityTexts != nil || logSeverityNumber != nil else {
             return true
         }
@@ -117,10 +122,7 @@ struct ItemMatcher: Sendable {
     private func matchesMetric(
         _ metric: MetricEntry, _ bytes: RawSpan, _ memory: MatchMemory?
     ) -> Bool {
-        guard spanNames == nil, spanKinds == nil, logBodies == nil, logSeverityTexts == nil,
-            logSeverityNumber == nil
-        else { return false }
-        return metricNames?.matches(bytes, metric.name, memory) ?? true
+        metricNames?.matches(bytes, metric.name, memory) ?? true
     }
 }
 

@@ -27,9 +27,11 @@ import CPCRE2
     /// - Throws: `PatternError` where the pattern is no pattern or has too many groups.
     init(_ pattern: String) throws(PatternError) {
         self.pattern = pattern
-        // `$` means the very end and `.` all but a line feed, as in RE2. \C would split characters.
+        // `$` means the very end and `.` all but a line feed, and a name may be given twice, as in
+        // Go's RE2. \C would split characters.
         let options =
-            PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C
+            PCRE2_UTF | PCRE2_MATCH_INVALID_UTF | PCRE2_DOLLAR_ENDONLY | PCRE2_DUPNAMES
+            | PCRE2_NEVER_BACKSLASH_C
         var errorCode: Int32 = 0
         var errorOffset = 0
         let bytes = Array(pattern.utf8)

@@ -77,7 +77,7 @@ extension ProbabilisticSampler {
                 switch attribute.value(in: payload) {
                 case .int(let number): Double(number)
                 case .double(let number): number
-                case .string(let text): ValueConversion.number(payload.string(text))
+                case .string(let text): GoNumber.double(payload.string(text))
                 case .bool, .array, .map, .bytes, .empty: nil
                 }
             guard let number else { return .none }

@@ -36,16 +36,27 @@ public struct ProbabilisticSamplerSettings: Sendable {
             reader.warning("without sampling_percentage nothing is kept but what has a priority")
         }
         // The Collector's default too, and what "" says there.
-        if reader.string("mode") != "" { mode = reader.oneOf("mode", default: mode) }
-        hashSeed = UInt32(reader.int("hash_seed", default: 0, in: 0...Int(UInt32.max)))
+        if reader.isGiven("mode") { mode = reader.oneOf("mode", default: mode) }
+        let seed = reader.int("hash_seed", default: 0, in: 0...Int.max)
+        hashSeed = UInt32(truncatingIfNeeded: seed)
+        if hashSeed != seed {
+            reader.warning(
+                at: "hash_seed", "has 32 bits, and is taken for \(hashSeed), as in the Collector")
+        }
         failClosed = reader.bool("fail_closed", default: failClosed)
         precision = reader.int(
             "sampling_precision", default: precision, in: 1...SamplingThreshold.digitsMax)
-        attributeSource = reader.oneOf("attribute_source", default: attributeSource)
+        if reader.isGiven("attribute_source") {
+            attributeSource = reader.oneOf("attribute_source", default: attributeSource)
+        }
         fromAttribute = reader.string("from_attribute", default: "")
         samplingPriority = reader.string("sampling_priority", default: "")
         if attributeSource == .record, fromAttribute.isEmpty {
-            reader.error(at: "attribute_source", "is record, so from_attribute must name one")
+            reader.warning(
+                at: "attribute_source",
+                mode == .hashSeed
+                    ? "is record without from_attribute, so fail_closed decides about every record"
+                    : "is record, which this mode does not use")
         }
     }
 }
