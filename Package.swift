@@ -81,7 +81,7 @@ let package = Package(
                 "Bytes", "OTLP", "Platform", "Configuration", "Telemetry", "Compression", "HTTP",
                 "EventLoop", "HTTPServer", "Pipeline",
             ],
-            exclude: ["OTLP/README.md"]),
+            exclude: ["Nop/README.md", "OTLP/README.md"]),
         library(
             "Processors",
             uses: [

@@ -39,9 +39,15 @@ public final class Diagnostics {
     /// Which settings their components have read as secrets; `print-config` masks these.
     public private(set) var secretPaths: Set<ConfigurationPath> = []
 
+    /// Whether a source could not be read, or is not YAML: whatever seems to be missing may stand
+    /// there, so that nothing else is to be said of it.
+    public private(set) var isIncomplete = false
+
     public init() {}
 
     public var hasErrors: Bool { errorCount > 0 }
+
+    func markIncomplete() { isIncomplete = true }
 
     public func error(
         at position: SourcePosition, path: ConfigurationPath = ConfigurationPath(),
@@ -73,16 +79,41 @@ public final class Diagnostics {
     var isFull: Bool { kept.count >= Diagnostics.countMax }
 
     /// By file, line and column; at one place in the order found. Exact repetitions are left out,
-    /// which an anchor used in several places would otherwise cause.
+    /// which an anchor used in several places would otherwise cause. A warning that says the same
+    /// of several places is one, which names the second and counts the others.
     public var sorted: [Diagnostic] {
         var seen: Set<Diagnostic> = []
         // `sort` is documented as stable only in practice: the index makes it certain.
-        return kept.enumerated()
+        let distinct = kept.enumerated()
             .sorted {
                 ($0.element.position, $0.offset) < ($1.element.position, $1.offset)
             }
             .map(\.element)
             .filter { seen.insert($0).inserted }
+        return Diagnostics.joiningWarnings(distinct)
+    }
+
+    private static func joiningWarnings(_ diagnostics: [Diagnostic]) -> [Diagnostic] {
+        var joined: [Diagnostic] = []
+        var indexes: [String: Int] = [:]
+        var others: [Int: (second: Diagnostic, count: Int)] = [:]
+        for diagnostic in diagnostics {
+            guard diagnostic.severity == .warning, let first = indexes[diagnostic.message] else {
+                if diagnostic.severity == .warning {
+                    indexes[diagnostic.message] = joined.count
+                }
+                joined.append(diagnostic)
+                continue
+            }
+            others[first, default: (diagnostic, 0)].count += 1
+        }
+        for (index, (second, count)) in others {
+            let place =
+                second.path.components.isEmpty ? "\(second.position)" : "\(second.path)"
+            joined[index].message +=
+                " (also at \(place)\(count > 1 ? " and \(count - 1) more" : ""))"
+        }
+        return joined
     }
 
     /// One line a diagnostic: `gateway.yaml:7:5: error: exporters.otlp_http.endpont: unknown key…`.

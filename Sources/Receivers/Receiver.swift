@@ -76,6 +76,7 @@ extension ReceiverFactory {
 /// Every receiver that is built, one line each.
 public enum Receivers {
     public static let all: [any ReceiverFactory.Type] = [
-        OTLPReceiverFactory.self
+        NopReceiverFactory.self,
+        OTLPReceiverFactory.self,
     ]
 }

@@ -75,6 +75,49 @@ struct ConfigurationLoaderTests {
         #expect(loading(files: files, configs: [config]).report == report)
     }
 
+    @Test func `Marks in keys lead into sections, as in the Collector`() {
+        let (root, report) = loading(
+            files: [
+                "a.yaml":
+                    "service::log::level: a\nb: {c::d: 1, c: {e: 2}, c::f::g: 3}\nl: [{a::b: 1}]",
+                "b.yaml": "service: {log: {level: z}, x: 1}\nb::c::d: 4",
+            ])
+        #expect(report == "")
+        #expect(root["service"]?["log"]?["level"]?.string == "z")
+        #expect(root["b"]?["c"]?["d"]?.int == 4)
+        #expect(root["b"]?["c"]?["e"]?.int == 2)
+        #expect(root["b"]?["c"]?["f"]?["g"]?.int == 3)
+        #expect(root["l"]?.list?.first?["a::b"]?.int == 1)
+    }
+
+    @Test func `Of what stands in both forms the later counts, and each key is there once`() {
+        let (root, report) = loading(
+            files: ["a.yaml": "a: {x: 1, y: 1}\na::x: 2\na::y::z: 3\nb::c: 1\nb: 2\nc: 1\nc::d: 2"])
+        #expect(report == "")
+        #expect(root["a"]?.entries?.map(\.key) == ["x", "y"])
+        #expect(root["a"]?["x"]?.int == 2)
+        #expect(root["a"]?["y"]?["z"]?.int == 3)
+        #expect(root["b"]?.int == 2)
+        #expect(root["c"]?["d"]?.int == 2)
+    }
+
+    @Test func `A key of very many marks is left as it is`() {
+        let key = String(repeating: "a::", count: 100_000) + "a"
+        let (root, _) = loading(files: ["a.yaml": "\(key.prefix(900)): 1\n? \(key)\n: 2"])
+        #expect(root.entries?.allSatisfy { $0.key.contains("::") } == true)
+    }
+
+    @Test func `What cannot be read leaves nothing else to be said`() {
+        let diagnostics = Diagnostics()
+        let sources = ConfigurationSources(
+            environment: { _ in nil }, readFile: { _ in Array("a:\n\t- b".utf8) })
+        let root = ConfigurationLoader(sources: sources).load(
+            configs: ["x.yaml"], diagnostics: diagnostics)
+        _ = ServiceConfiguration(
+            root, catalogue: ServiceConfigurationTests.catalogue, diagnostics: diagnostics)
+        #expect(diagnostics.errorCount == 1 && diagnostics.isIncomplete)
+    }
+
     @Test func `Files of this machine are read, and their absence is reported`() {
         let diagnostics = Diagnostics()
         _ = ConfigurationLoader().load(

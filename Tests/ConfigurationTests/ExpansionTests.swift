@@ -33,7 +33,8 @@ struct ExpansionTests {
         ("$$", "string(\"$\")"),
         ("$${env:PORT}", "string(\"${env:PORT}\")"),
         ("$$${env:PORT}", "string(\"$4318\")"),
-        ("$PORT", "string(\"$PORT\")"),
+        ("$5", "string(\"$5\")"),
+        ("^a$|b", "string(\"^a$|b\")"),
         ("a$", "string(\"a$\")"),
         ("${env:DOLLARS}", "string(\"pa$$word\")"),
         ("${env:REFERENCE}", "string(\"${env:HOST}\")"),
@@ -48,6 +49,15 @@ struct ExpansionTests {
         let (node, report) = ExpansionTests.expanded(text)
         #expect("\(try #require(node).content)" == content)
         #expect(report == "")
+    }
+
+    @Test func `A name after a lone dollar is text, and the hint shows no part of a secret`() {
+        let known = ExpansionTests.expanded("Bearer $PORT")
+        #expect(known.node?.string == "Bearer $PORT")
+        #expect(known.report.contains("$PORT is text, as in the Collector: ${env:PORT} is"))
+        let unknown = ExpansionTests.expanded("pa$SWORD").report
+        #expect(unknown.contains("$NAME is text") && !unknown.contains("SWORD"))
+        #expect(ExpansionTests.expanded("$$PORT and $port").report == "")
     }
 
     @Test func `A reference may give a list or a mapping`() {

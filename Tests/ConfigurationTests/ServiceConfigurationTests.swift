@@ -54,6 +54,22 @@ struct ServiceConfigurationTests {
         #expect(service.pipelines[1].exporters.map(\.id.name) == ["2", ""])
     }
 
+    @Test func `Blanks around the parts of an id are no part of it`() {
+        let (service, report) = ServiceConfigurationTests.read(
+            """
+            receivers: {" otlp ": }
+            exporters: {"debug / a": {verbosity: x}, otlphttp: }
+            service:
+              pipelines: {" traces / x": {receivers: [otlp], exporters: ["debug/a", otlp_http]}}
+            """)
+        #expect(report == "")
+        #expect(service.components.map(\.id.written) == ["otlp", "debug/a", "otlphttp"])
+        #expect(service.components[1].path.description == "exporters.debug / a")
+        #expect(service.pipelines[0].id.description == "traces/x")
+        // As the section has it: what a pipeline is made from finds the component by that.
+        #expect(service.pipelines[0].exporters.map(\.id.written) == ["debug/a", "otlphttp"])
+    }
+
     /// A valid configuration with one part replaced.
     static func with(
         receivers: String = "{otlp: }", exporters: String = "{debug: }", more: String = "#",
@@ -66,7 +82,8 @@ struct ServiceConfigurationTests {
     static let faults: [(yaml: String, report: String)] = [
         (
             with(exporters: "{debug: , deubg: }"),
-            "2:22: error: exporters.deubg: unknown exporter type; did you mean 'debug'?"
+            "2:22: error: exporters.deubg: there is no exporter of this type here; did you mean "
+                + "'debug'?"
         ),
         (
             with(exporters: "{debug: , otlp: }"),
@@ -80,7 +97,19 @@ struct ServiceConfigurationTests {
         (
             with(exporters: "{debug: , debug/: }"),
             "2:22: error: exporters.debug/: 'debug/' is no component id: the name after '/' is "
-                + "empty, too long, or has blanks around it"
+                + "empty"
+        ),
+        (
+            with(exporters: "{debug: , 'debug/a+b': }"),
+            "2:22: error: exporters.debug/a+b: 'debug/a+b' is no component id: the name after '/' "
+                + "has a blank, a symbol or a control character in it"
+        ),
+        (
+            with(
+                pipelines: "{traces/a: {receivers: [otlp], exporters: [debug]}, "
+                    + "traces / a: {receivers: [otlp], exporters: [debug]}}"),
+            "5:66: error: service.pipelines.traces / a: is another spelling of 'traces/a', which "
+                + "is already defined"
         ),
         (
             with(

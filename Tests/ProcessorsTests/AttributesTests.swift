@@ -76,7 +76,7 @@ struct AttributesTests {
             exclude: {match_type: strict, span_names: [query]}
             """, ["0.0"]
         ),
-        ("{include: null, exclude: {match_type: strict, services: [shop]}}", ["1.0", "2.0"]),
+        ("include: null\nexclude: {match_type: strict, services: [shop]}", ["1.0", "2.0"]),
         ("include: {attributes: [{key: code}]}", ["0.0", "0.1"]),
         ("include: {match_type: strict, libraries: [{name: ''}]}", ["2.0"]),
     ])

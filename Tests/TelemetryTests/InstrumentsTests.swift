@@ -57,10 +57,15 @@ struct InstrumentsTests {
 
     @Test func `The process shows its age, its processor time and its memory`() throws {
         let clock = ManualClock()
-        ProcessMetrics.register(in: registry, service: ["service_name": "sluice"], clock: clock)
+        let resource: TelemetryResource = [
+            "service.name": "sluice", "1.a": "x", "1-a": "y", "__b": "z", "ü": "w",
+        ]
+        ProcessMetrics.register(in: registry, resource: resource, clock: clock)
         clock.advance(by: .milliseconds(2_500))
         #expect(lines.contains("otelcol_process_uptime 2.5"))
-        #expect(lines.contains(#"target_info{service_name="sluice"} 1"#))
+        #expect(
+            lines.contains(
+                #"target_info{service_name="sluice",key_1_a="x;y",key__b="z",key__="w"} 1"#))
         for name in ["otelcol_process_cpu_seconds", "otelcol_process_memory_rss"] {
             let line = try #require(lines.first { $0.hasPrefix("\(name) ") })
             #expect(try #require(Double(line.dropFirst(name.utf8.count + 1))) > 0)

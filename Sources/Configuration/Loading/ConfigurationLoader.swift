@@ -18,7 +18,10 @@ public struct ConfigurationLoader {
         let start = SourcePosition(file: configs.first ?? "configuration", line: 1, column: 1)
         var root = ConfigurationNode(.mapping([]), at: start)
         for config in configs {
-            guard let node = read(config, diagnostics) else { continue }
+            guard let node = read(config, diagnostics)?.splittingKeys() else {
+                diagnostics.markIncomplete()
+                continue
+            }
             if node.entries != nil {
                 root = root.merging(node)
             } else if node.isNull {
@@ -39,7 +42,8 @@ public struct ConfigurationLoader {
             }
         }
         var expansion = Expansion(sources: sources, diagnostics: diagnostics)
-        return expansion.expand(root)
+        // What was fetched may have such keys too.
+        return expansion.expand(root).splittingKeys()
     }
 
     private func read(_ config: String, _ diagnostics: Diagnostics) -> ConfigurationNode? {

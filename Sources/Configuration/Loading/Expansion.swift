@@ -19,6 +19,8 @@ struct Expansion {
     private let diagnostics: Diagnostics
     private var referenceCount = 0
     private var fetchedByteCount = 0
+    /// Names after a lone dollar that were warned of.
+    private var namesHinted: Set<String> = []
 
     init(sources: ConfigurationSources, diagnostics: Diagnostics) {
         self.sources = sources
@@ -90,7 +92,7 @@ struct Expansion {
     }
 
     /// Splits `a${b}c$$` into text, reference, and text with its `$$` replaced.
-    private func pieces(of text: String, _ place: Place) -> [Piece] {
+    private mutating func pieces(of text: String, _ place: Place) -> [Piece] {
         let bytes = Array(text.utf8)
         let ends = Expansion.referenceEnds(in: bytes)
         var pieces: [Piece] = []
@@ -120,11 +122,37 @@ struct Expansion {
                         at: place.position, path: place.path,
                         "a '${' has no '}', and is left as it is")
                 }
+                hint(atName: bytes[index...], place)
                 plain.append(byte)
             }
         }
         endPlain()
         return pieces
+    }
+
+    /// `$NAME` is text, as in the Collector, where it is rarely meant.
+    private mutating func hint(atName rest: ArraySlice<UInt8>, _ place: Place) {
+        let name = String(
+            decoding: rest.prefix { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "_"):
+                    true
+                default: false
+                }
+            }, as: UTF8.self)
+        guard let first = name.utf8.first, !(0x30...0x39).contains(first), name.utf8.count < 128
+        else { return }
+        // Only the name of a variable that there is may be shown: it may be part of a secret.
+        let isVariable = sources.environment(name) != nil
+        guard isVariable || name.utf8.count > 1 && name == name.uppercased(),
+            namesHinted.count < Expansion.referenceCountMax, namesHinted.insert(name).inserted
+        else { return }
+        let shown = isVariable ? name : "NAME"
+        diagnostics.warning(
+            at: place.position, path: place.path,
+            "$\(shown) is text, as in the Collector: ${env:\(shown)} is the variable, and $$ "
+                + "says that a dollar is meant")
     }
 
     /// Where the `}` of each `${` stands, by where its `{` does; one that is never closed is not

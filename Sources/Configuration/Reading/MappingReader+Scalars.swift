@@ -157,12 +157,22 @@ extension MappingReader {
         guard let string = string(key) else { return nil }
         if let choice = Choice(rawValue: string) { return choice }
         let names = Choice.allCases.map(\.rawValue)
-        let shown = names.map { $0.isEmpty ? "\"\"" : $0 }.joined(separator: ", ")
+        let shown = names.map { $0.isEmpty ? "''" : $0 }.joined(separator: ", ")
         let nearest = nearestName(to: string, in: names).map { "; did you mean '\($0)'?" } ?? ""
         // Not `string`: it may have been fetched.
         let found = self.node(key).map { describe($0, key) } ?? ""
         error(at: key, "expected one of \(shown), found \(found)\(nearest)")
         return nil
+    }
+
+    /// As ``oneOf(_:default:)``, for the few values that the Collector takes in any case.
+    public mutating func oneOfIgnoringCase<Choice: CaseIterable & RawRepresentable>(
+        _ key: String, default standard: Choice
+    ) -> Choice where Choice.RawValue == String {
+        if let string = node(key)?.string, let choice = Choice(rawValue: string.lowercased()) {
+            return choice
+        }
+        return oneOf(key) ?? standard
     }
 
     public mutating func oneOf<Choice: CaseIterable & RawRepresentable>(

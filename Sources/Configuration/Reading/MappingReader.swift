@@ -91,6 +91,11 @@ public struct MappingReader {
         knownKeys += keys
     }
 
+    /// An error about a key, where its value may be lines below it or nowhere.
+    public func error(atKey key: String, _ message: String) {
+        diagnostics.error(at: keyPosition(of: key), path: path.appending(key), message)
+    }
+
     /// An error about a key's value or, without a key, about the mapping as a whole.
     public func error(at key: String? = nil, _ message: String) {
         diagnostics.error(
@@ -117,8 +122,11 @@ public struct MappingReader {
         guard let node = nodeOrNull(key), !node.isNull, node.list?.isEmpty != true,
             node["enabled"]?.bool != false
         else { return }
-        diagnostics.error(at: keyPosition(of: key), path: path.appending(key), message)
+        error(atKey: key, message)
     }
+
+    /// Takes every key that nobody asked for as known: for a section that is refused as a whole.
+    public mutating func skipRest() { knownKeys += keys }
 
     /// As ``node(_:)``, but with nulls. Every other reading function comes through here.
     mutating func nodeOrNull(_ key: String) -> ConfigurationNode? {

@@ -5,17 +5,23 @@ public struct ComponentCatalogue: Sendable {
         public var built: Set<String>
         /// Other names for built or known types: `otlphttp` for `otlp_http`.
         public var aliases: [String: String]
+        /// Aliases that the Collector itself has given up; each that is used is a warning.
+        public var outdated: Set<String>
         /// Types of the Collector that aren't built, and what to do instead, as a sentence:
         /// `isn't built yet; use otlp_http`.
         public var notBuilt: [String: String]
+        /// Types that are accepted and do nothing, and why that does no harm.
+        public var ignored: [String: String]
 
         public init(
-            built: Set<String> = [], aliases: [String: String] = [:],
-            notBuilt: [String: String] = [:]
+            built: Set<String> = [], aliases: [String: String] = [:], outdated: Set<String> = [],
+            notBuilt: [String: String] = [:], ignored: [String: String] = [:]
         ) {
             self.built = built
             self.aliases = aliases
+            self.outdated = outdated
             self.notBuilt = notBuilt
+            self.ignored = ignored
         }
     }
 

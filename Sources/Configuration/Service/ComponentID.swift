@@ -16,7 +16,7 @@ public struct ComponentID: Sendable {
     public let type: String
     /// Empty where the id is the type alone.
     public let name: String
-    /// As the file has it; logs and metrics show this.
+    /// As the file has it, without blanks around its parts; logs and metrics show this.
     public let written: String
 
     public init(type: String, name: String = "") {
@@ -29,26 +29,21 @@ public struct ComponentID: Sendable {
         var message: String
     }
 
-    /// By the Collector's rules: a type is a letter and up to 62 letters, digits or underscores; a
-    /// name is up to 1,024 characters without blanks around it.
+    /// By the Collector's rules: a type is a letter and up to 62 letters, digits or underscores;
+    /// for names see ``NamedID``.
     init(_ text: String, aliases: [String: String]) throws(ParseError) {
-        let parts = text.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-        let type = String(parts[0])
-        guard ComponentID.isType(type) else {
+        let id = NamedID(text)
+        guard ComponentID.isType(id.kind) else {
             throw ParseError(
                 message: "'\(text.shortened)' is no component id: it is a type such as otlp_http, "
                     + "or type/name")
         }
-        let name = parts.count > 1 ? String(parts[1]) : ""
-        let isBlank = name.first?.isWhitespace ?? false || name.last?.isWhitespace ?? false
-        guard parts.count == 1 || !name.isEmpty, !isBlank, name.utf8.count <= 1_024 else {
-            throw ParseError(
-                message: "'\(text.shortened)' is no component id: the name after '/' is empty, too "
-                    + "long, or has blanks around it")
+        if let problem = id.problem {
+            throw ParseError(message: "'\(text.shortened)' is no component id: \(problem)")
         }
-        self.type = aliases[type] ?? type
-        self.name = name
-        self.written = text
+        self.type = aliases[id.kind] ?? id.kind
+        self.name = id.name ?? ""
+        self.written = id.name.map { "\(id.kind)/\($0)" } ?? id.kind
     }
 
     private static func isType(_ text: String) -> Bool {

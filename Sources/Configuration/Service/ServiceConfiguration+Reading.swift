@@ -6,6 +6,8 @@ extension ServiceConfiguration {
         telemetry = ConfigurationNode(.null, at: root.position)
         limits = ConfigurationNode(.null, at: root.position)
         log = ConfigurationNode(.null, at: root.position)
+        // What seems to be missing may stand where it could not be read.
+        if diagnostics.isIncomplete { return }
         var reader = MappingReader(root, path: ConfigurationPath(), diagnostics: diagnostics)
         var declared = Declarations(catalogue: catalogue, diagnostics: diagnostics)
         for kind in ComponentKind.allCases {
@@ -37,6 +39,11 @@ extension ServiceConfiguration {
         for entry in entries {
             let path = path.appending(entry.key)
             guard let id = pipelineID(entry, path, reader.diagnostics) else { continue }
+            if pipelines.contains(where: { $0.id == id }) {
+                reader.diagnostics.error(
+                    at: entry.keyPosition, path: path,
+                    "is another spelling of '\(id)', which is already defined")
+            }
             let pipeline = MappingReader.read(
                 entry.value, path: path, diagnostics: reader.diagnostics
             ) { reader in
@@ -53,21 +60,20 @@ extension ServiceConfiguration {
     private func pipelineID(
         _ entry: ConfigurationNode.Entry, _ path: ConfigurationPath, _ diagnostics: Diagnostics
     ) -> PipelineID? {
-        let parts = entry.key.split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
+        let named = NamedID(entry.key)
         let signals = PipelineSignal.allCases.map(\.rawValue)
-        guard let signal = PipelineSignal(rawValue: String(parts[0])) else {
+        guard let signal = PipelineSignal(rawValue: named.kind) else {
             let message =
-                parts[0] == "profiles"
+                named.kind == "profiles"
                 ? "profiles aren't built yet; remove the pipeline"
-                : unknownMessage("signal", name: String(parts[0]), among: signals)
+                : unknownMessage("signal", name: named.kind, among: signals)
             diagnostics.error(at: entry.keyPosition, path: path, message)
             return nil
         }
-        if parts.count > 1, parts[1].isEmpty {
-            diagnostics.error(
-                at: entry.keyPosition, path: path, "the name after '/' is empty")
+        if let problem = named.problem {
+            diagnostics.error(at: entry.keyPosition, path: path, problem)
         }
-        return PipelineID(signal: signal, name: parts.count > 1 ? String(parts[1]) : "")
+        return PipelineID(signal: signal, name: named.name ?? "")
     }
 }
 
@@ -79,6 +85,8 @@ private struct Declarations {
     var ids: [ComponentKind: Set<ComponentID>] = [:]
     /// The same as written and in the file's order, for hints.
     var names: [ComponentKind: [String]] = [:]
+    /// Where the components stand that are accepted and do nothing.
+    var ignored: [ConfigurationPath: (position: SourcePosition, reason: String)] = [:]
     var used: Set<ConfigurationPath> = []
 
     init(catalogue: ComponentCatalogue, diagnostics: Diagnostics) {
@@ -101,10 +109,21 @@ private struct Declarations {
                 continue
             }
             names[kind, default: []].append(id.written)
+            if let reason = catalogue[kind].ignored[id.type] {
+                ignored[ConfigurationPath(kind.section, id.written)] = (entry.keyPosition, reason)
+                continue
+            }
             guard isBuilt(id, kind, at: entry.keyPosition, path) else { continue }
+            let type = NamedID(entry.key).kind
+            if catalogue[kind].outdated.contains(type) {
+                diagnostics.warning(
+                    at: entry.keyPosition, path: path,
+                    "the Collector has dropped the type '\(type)'; '\(id.type)' is its name")
+            }
             components.append(
                 ServiceConfiguration.Component(
-                    kind: kind, id: id, position: entry.keyPosition, settings: entry.value))
+                    kind: kind, id: id, path: path, position: entry.keyPosition,
+                    settings: entry.value))
         }
         return components
     }
@@ -131,14 +150,21 @@ private struct Declarations {
             types.notBuilt[id.type]
             ?? (kind == .connector
                 ? "connectors aren't built yet"
-                : unknownMessage(
-                    "\(kind.rawValue) type", name: id.type,
-                    among: Array(types.built) + types.aliases.keys))
+                : unknownTypeMessage(id.type, kind, types))
         diagnostics.error(at: position, path: path, message)
         return false
     }
 
-    /// The ids in a list of a pipeline or in `service.extensions`.
+    private func unknownTypeMessage(
+        _ type: String, _ kind: ComponentKind, _ types: ComponentCatalogue.Types
+    ) -> String {
+        let known = (Array(types.built) + types.aliases.keys + types.ignored.keys).sorted()
+        let nearest = nearestName(to: type, in: known).map { "; did you mean '\($0)'?" }
+        return "there is no \(kind.rawValue) of this type here"
+            + (nearest ?? "; 'sluice components' lists what there is")
+    }
+
+    /// The ids in a list of a pipeline or in `service.extensions`, each as its section writes it.
     mutating func references(
         _ kind: ComponentKind, in reader: inout MappingReader, isRequired: Bool = false
     ) -> [ServiceConfiguration.Reference] {
@@ -166,10 +192,10 @@ private struct Declarations {
                     at: element.position, path: elementPath, "'\(id)' is listed twice")
                 continue
             }
-            check(id, kind, at: element.position, elementPath)
             references.append(
                 ServiceConfiguration.Reference(
-                    id: id, position: element.position, path: elementPath))
+                    id: resolve(id, kind, at: element.position, elementPath),
+                    position: element.position, path: elementPath))
         }
         return references
     }
@@ -184,20 +210,21 @@ private struct Declarations {
         }
     }
 
-    private mutating func check(
+    /// The id as its section writes it, which may be by another alias; itself, reported, where
+    /// there is none.
+    private mutating func resolve(
         _ id: ComponentID, _ kind: ComponentKind, at position: SourcePosition,
         _ path: ConfigurationPath
-    ) {
+    ) -> ComponentID {
         let declared = ids[kind, default: []]
         if let index = declared.firstIndex(of: id) {
-            // As its section writes it, which may be by another alias.
-            used.insert(ConfigurationPath(kind.section, declared[index].written))
-            return
+            use(ConfigurationPath(kind.section, declared[index].written))
+            return declared[index]
         }
         // A connector is an exporter of one pipeline and a receiver of another.
         if kind == .receiver || kind == .exporter, ids[.connector, default: []].contains(id) {
             used.insert(ConfigurationPath(ComponentKind.connector.section, id.written))
-            return
+            return id
         }
         // To search is the dearest part of an error, so it isn't done for one that nobody sees.
         let nearest =
@@ -205,12 +232,19 @@ private struct Declarations {
         let hint = nearest.map { "; did you mean '\($0)'?" } ?? ""
         diagnostics.error(
             at: position, path: path, "'\(id)' is not defined under \(kind.section)\(hint)")
+        return id
+    }
+
+    private mutating func use(_ path: ConfigurationPath) {
+        guard used.insert(path).inserted, let (position, reason) = ignored[path] else { return }
+        diagnostics.warning(at: position, path: path, "is accepted and does nothing: \(reason)")
     }
 
     /// Silent while there are errors: a mistyped reference leaves its target unused.
     func warnOfUnused(_ components: [ServiceConfiguration.Component]) {
         if diagnostics.hasErrors { return }
-        for component in components where !used.contains(component.path) {
+        for component in components
+        where !used.contains(ConfigurationPath(component.kind.section, component.id.written)) {
             let place = component.kind == .extension ? "service.extensions" : "any pipeline"
             diagnostics.warning(
                 at: component.position, path: component.path,

@@ -6,12 +6,12 @@ public struct ServiceConfiguration: Sendable {
     public struct Component: Sendable {
         public var kind: ComponentKind
         public var id: ComponentID
+        /// Where it stands, by its key: blanks that the id has lost are part of that.
+        public var path: ConfigurationPath
         /// Where its id stands, for messages about the component as a whole.
         public var position: SourcePosition
         /// Null where the file has the id alone: all defaults.
         public var settings: ConfigurationNode
-
-        public var path: ConfigurationPath { ConfigurationPath(kind.section, id.written) }
 
         /// Lets a factory read the settings; keys that it doesn't ask for are reported.
         public func read<Value>(

@@ -60,6 +60,8 @@ final class DebugExporter: Exporter {
 
 public enum DebugExporterFactory: ExporterFactory {
     public static let type = "debug"
+    /// What the Collector called it before.
+    public static let aliases = ["logging"]
 
     public static func read(_ reader: inout MappingReader) -> DebugSettings {
         DebugSettings(&reader)

@@ -28,7 +28,6 @@ public struct DebugSettings: Sendable {
         standard.consumerCount = 1
         // A lot's text is made in memory, several times as long as its bytes.
         standard.lots = LotLimits(bytesMax: 1 << 20, batchesMax: 64, mixesSignals: true)
-        verbosity = reader.oneOf("verbosity", default: verbosity)
         samplingInitial = reader.int("sampling_initial", default: 2, in: 0...Int.max)
         samplingThereafter = reader.int("sampling_thereafter", default: 1, in: 0...Int.max)
         outputPaths = reader.strings("output_paths", default: outputPaths)
@@ -42,5 +41,22 @@ public struct DebugSettings: Sendable {
                 "is ignored: telemetry is printed to output_paths, apart from Sluice's own log")
         }
         delivery = DeliverySettings(&reader, standard: standard)
+        readVerbosity(&reader)
+    }
+
+    private mutating func readVerbosity(_ reader: inout MappingReader) {
+        if let name = reader.string("loglevel") {
+            // As the Collector's `logging` took it.
+            switch name.lowercased() {
+            case "debug": verbosity = .detailed
+            case "info": verbosity = .normal
+            case "warn", "error", "dpanic", "panic", "fatal": verbosity = .basic
+            default: reader.error(at: "loglevel", "expected debug, info, warn or error")
+            }
+            reader.warning(
+                at: "loglevel",
+                "is the older form of 'verbosity', and taken for \(verbosity.rawValue)")
+        }
+        verbosity = reader.oneOfIgnoringCase("verbosity", default: verbosity)
     }
 }

@@ -46,14 +46,22 @@ public struct FileSettings: Sendable {
         isCompressed = reader.oneOf("compression", default: Compression.none) == .zstd
         appends = reader.bool("append", default: appends)
         synchronizes = reader.bool("fsync", default: synchronizes)
-        rotation = reader.mapping("rotation", read: Self.readRotation)
+        rotation = reader.mapping("rotation", null: .absent, read: Self.readRotation)
+        if rotation != nil, reader.bool("append") == true {
+            reader.warning(at: "append", "needs no saying beside rotation")
+        }
         createsDirectory = reader.bool("create_directory", default: createsDirectory)
         delivery = DeliverySettings(&reader, standard: standard)
         readDirectoryMode(&reader)
-        reader.ignored(
-            "flush_interval",
-            because: "nothing is held back: a lot is written when it is handed over")
-        reader.unsupported("encoding", "is not built: 'format' chooses json or proto")
+        if reader.duration("flush_interval") != nil {
+            reader.warning(
+                at: "flush_interval",
+                "is ignored: nothing is held back, a lot is written when it is handed over")
+        }
+        reader.ignored("compression_params", because: "zstd has one level here")
+        if reader.isGiven("encoding") {
+            reader.error(at: "encoding", "is not built: 'format' chooses json or proto")
+        }
         readGroupBy(&reader)
     }
 
@@ -69,7 +77,7 @@ public struct FileSettings: Sendable {
     }
 
     private mutating func readDirectoryMode(_ reader: inout MappingReader) {
-        guard let text = reader.string("directory_permissions") else { return }
+        guard let text = reader.string("directory_permissions"), !text.isEmpty else { return }
         if let mode = UInt32(text, radix: 8), mode <= 0o777 {
             directoryMode = mode
         } else {
@@ -79,15 +87,16 @@ public struct FileSettings: Sendable {
     }
 
     private func readGroupBy(_ reader: inout MappingReader) {
-        _ = reader.mapping("group_by") { group in
-            if group.bool("enabled", default: false) {
+        _ = reader.mapping("group_by", null: .absent) { group in
+            let isEnabled = group.bool("enabled", default: false)
+            _ = group.string("resource_attribute")
+            _ = group.int("max_open_files", in: 0...Int.max)
+            if isEnabled {
                 group.error(
                     at: "enabled",
                     "is not built: use one file exporter a pipeline, or split the"
                         + " lines by their resource afterwards")
             }
-            group.ignored(
-                "resource_attribute", "max_open_files", because: "grouping is not enabled")
         }
     }
 }

@@ -21,8 +21,7 @@ struct HTTPDeliverySettings: Sendable {
     init(
         _ reader: inout MappingReader, timeout: Duration, compression: ContentEncoding
     ) {
-        self.timeout = reader.duration(
-            "timeout", default: timeout, in: .milliseconds(1)...Self.timeoutMax)
+        self.timeout = Self.readTimeout(&reader, default: timeout)
         self.compression = compression
         readHeaders(&reader)
         readCompression(&reader)
@@ -40,7 +39,28 @@ struct HTTPDeliverySettings: Sendable {
         reader.ignored(
             "http2_read_idle_timeout", "http2_ping_timeout", "force_attempt_http2",
             because: "requests are HTTP/1.1")
-        reader.ignored("cookies", because: "cookies are neither kept nor sent")
+        if reader.mapping("cookies", null: .absent, canBeDisabled: true, read: { _ in true }) != nil
+        {
+            reader.warning(at: "cookies", "is ignored: cookies are neither kept nor sent")
+        }
+    }
+
+    /// 0 is no timeout in the Collector. A consumer that waits for ever cannot be told from one
+    /// that hangs, so that the longest one stands for it.
+    private static func readTimeout(
+        _ reader: inout MappingReader, default standard: Duration
+    ) -> Duration {
+        guard let timeout = reader.duration("timeout") else { return standard }
+        if timeout > .zero, timeout < .milliseconds(1) {
+            reader.error(at: "timeout", "must be at least 1ms, or 0 for the longest there is")
+        }
+        if timeout == .zero || timeout > timeoutMax {
+            reader.warning(
+                at: "timeout", "is taken for \(GoDuration.format(timeoutMax)), the longest there is"
+            )
+            return timeoutMax
+        }
+        return max(timeout, .milliseconds(1))
     }
 
     private mutating func readHeaders(_ reader: inout MappingReader) {
@@ -57,17 +77,20 @@ struct HTTPDeliverySettings: Sendable {
 
     private mutating func readCompression(_ reader: inout MappingReader) {
         if let name = reader.string("compression") {
-            if let known = ContentEncoding(name) {
-                compression = known
+            // Lower case alone, as in the Collector; none has two names there.
+            let encoding = ["", "none"].contains(name) ? .identity : ContentEncoding(name)
+            if let encoding, ["", "none", encoding.name].contains(name), name != "identity" {
+                compression = encoding
             } else {
                 reader.error(
                     at: "compression",
-                    "expected one of \(ContentEncoding.supportedNames), none, found '\(name)'")
+                    "expected one of \(ContentEncoding.supportedNames), none; found "
+                        + (reader.node("compression")?.summary ?? ""))
             }
         }
         _ = reader.mapping("compression_params") { parameters in
             // -1 is Go's name for a default level, 0 is what a key that is left out holds there.
-            guard let level = parameters.int("level", in: -1...11), level > 0 else { return }
+            guard let level = parameters.int("level", in: -2...22), level > 0 else { return }
             let levels = Compressor.levels(of: compression)
             compressionLevel = min(max(level, levels.lowerBound), levels.upperBound)
             if compressionLevel != level {
@@ -78,12 +101,12 @@ struct HTTPDeliverySettings: Sendable {
     }
 
     private mutating func readConnections(_ reader: inout MappingReader) {
-        let limits = 0...Self.idleConnectionsMax
-        let total = reader.int("max_idle_conns", in: limits)
-        let perHost = reader.int("max_idle_conns_per_host", in: limits)
-        // 0 means "no limit" in the Collector. There is one host here.
+        let total = reader.int("max_idle_conns", in: 0...Int.max)
+        let perHost = reader.int("max_idle_conns_per_host", in: 0...Int.max)
+        // 0 means "no limit" in the Collector. There is one host here, and no more connections
+        // than consumers.
         if let limit = [total, perHost].compactMap({ $0 }).filter({ $0 > 0 }).min() {
-            client.idleConnectionsMax = limit
+            client.idleConnectionsMax = min(limit, Self.idleConnectionsMax)
         }
         reader.ignored(
             "max_conns_per_host", because: "there is a connection a consumer: see num_consumers")

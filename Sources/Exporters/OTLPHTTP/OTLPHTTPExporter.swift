@@ -131,7 +131,7 @@ public enum OTLPHTTPExporterFactory: ExporterFactory {
     }
 
     public static func signals(_ settings: OTLPHTTPSettings) -> Set<Signal> {
-        Set(settings.urls.keys)
+        settings.faultySignals.union(settings.urls.keys)
     }
 
     public static func delivery(_ settings: OTLPHTTPSettings) -> DeliverySettings {

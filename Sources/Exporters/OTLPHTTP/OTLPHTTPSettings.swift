@@ -16,20 +16,27 @@ public struct OTLPHTTPSettings: Sendable {
 
     /// Where each signal goes. A signal that has no URL cannot be delivered.
     var urls: [Signal: HTTPURL] = [:]
+    /// Signals whose URL was given, and reported: that is said once.
+    var faultySignals: Set<Signal> = []
     var encoding = Encoding.proto
     var http: HTTPDeliverySettings
     var delivery: DeliverySettings
 
     init(_ reader: inout MappingReader) {
         let base = reader.httpURL("endpoint")
+        let hasBase = reader.isGiven("endpoint")
         for signal in Signal.allCases {
-            let own = reader.httpURL("\(signal.name)_endpoint")
-            urls[signal] = own ?? base?.appending(path: signal.otlpPath)
+            let key = "\(signal.name)_endpoint"
+            let own = reader.httpURL(key)
+            let isOwn = reader.isGiven(key)
+            urls[signal] = isOwn ? own : base?.appending(path: signal.otlpPath)
+            if urls[signal] == nil, isOwn || hasBase { faultySignals.insert(signal) }
         }
-        let names = ["endpoint"] + Signal.allCases.map { "\($0.name)_endpoint" }
-        if !names.contains(where: reader.contains) {
+        if urls.isEmpty, faultySignals.isEmpty {
             reader.error("is without an endpoint: set 'endpoint', or one for each signal")
+            faultySignals = Set(Signal.allCases)
         }
+        reader.ignored("profiles_endpoint", because: "there are no pipelines of profiles")
         encoding = reader.oneOf("encoding", default: encoding)
         http = HTTPDeliverySettings(&reader, timeout: .seconds(30), compression: .gzip)
         var standard = DeliverySettings()

@@ -14,7 +14,12 @@ public struct ZipkinSettings: Sendable {
     var delivery: DeliverySettings
 
     init(_ reader: inout MappingReader) {
-        if reader.require("endpoint") { url = reader.httpURL("endpoint") }
+        if reader.isGiven("endpoint") {
+            url = reader.httpURL("endpoint")
+        } else {
+            reader.error(
+                atKey: "endpoint", "is required, for example http://zipkin:9411/api/v2/spans")
+        }
         if reader.oneOf("format", default: Format.json) == .proto {
             reader.error(at: "format", "proto is not built: Zipkin reads 'json' just as well")
         }

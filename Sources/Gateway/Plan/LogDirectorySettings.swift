@@ -60,6 +60,7 @@ struct FileStorageSettings: Sendable, Equatable {
         reader.ignored(
             "timeout", "compaction", "recreate", because: "the log is no database that is compacted"
         )
+        reader.ignored("max_size", because: "service.log.max_size is the limit of each log")
         reader.ignored("fsync", because: "service.log.durability says when data is on the disk")
         reader.ignored(
             "create_directory", "directory_permissions",

@@ -11,7 +11,7 @@ struct TelemetrySettings: Sendable, Equatable {
     var names = ExpositionNames.collectorDefault
     /// Exporters that take the spans of Sluice's own.
     var spanExporters: [String] = []
-    var resource: [String: String] = [:]
+    var resource = TelemetrySettings.standardResource
 
     init() {}
 
@@ -20,14 +20,17 @@ struct TelemetrySettings: Sendable, Equatable {
         _ = reader.mapping("logs") { settings.readLogs(&$0) }
         _ = reader.mapping("metrics") { settings.readMetrics(&$0) }
         _ = reader.mapping("traces") { settings.readTraces(&$0, exporters: exporters) }
-        for (name, value) in reader.stringMap("resource") { settings.resource[name] = value }
+        _ = reader.mapping("resource") { settings.readResource(&$0) }
         self = settings
     }
 
     private mutating func readLogs(_ reader: inout MappingReader) {
-        if let name = reader.string("level") {
+        if let name = reader.string("level"), !name.isEmpty {
             if let level = LogLevel(name: name) {
                 logLevel = level
+            } else if ["dpanic", "panic", "fatal"].contains(name.lowercased()) {
+                logLevel = .error
+                reader.warning(at: "level", "is taken for error, the highest there is")
             } else {
                 reader.error(at: "level", "expected debug, info, warn or error, found '\(name)'")
             }
@@ -41,6 +44,7 @@ struct TelemetrySettings: Sendable, Equatable {
         }
         reader.ignored(
             "development", "disable_caller", "disable_stacktrace", "initial_fields",
+            "disable_zap_resource",
             because: "lines carry neither callers nor stack traces")
         reader.ignored("sampling", because: "what a client can cause is rate limited always")
         reader.ignored(
@@ -50,10 +54,14 @@ struct TelemetrySettings: Sendable, Equatable {
 
     private mutating func readMetrics(_ reader: inout MappingReader) {
         enum Level: String, CaseIterable { case none, basic, normal, detailed }
-        let level = reader.oneOf("level", default: Level.normal)
+        let level = reader.oneOfIgnoringCase("level", default: Level.normal)
         if let address = reader.string("address") {
             reader.warning(at: "address", "is the Collector's older form; use 'readers'")
             admin = parse(address, at: "address", &reader)
+        }
+        if level != .none, reader.node("readers")?.list?.isEmpty == true {
+            reader.error(
+                at: "readers", "is empty: leave it out, or turn metrics off with 'level: none'")
         }
         var readerCount = 0
         for pull in reader.list("readers", read: { Self.readReader(&$0) }) {
@@ -75,12 +83,17 @@ struct TelemetrySettings: Sendable, Equatable {
     private static func readReader(
         _ reader: inout MappingReader
     ) -> (endpoint: Endpoint, names: ExpositionNames)? {
-        reader.unsupported("periodic", "pushing metrics is not built; scrape /metrics")
+        if reader.node("periodic") != nil {
+            reader.warning(
+                at: "periodic", "is ignored: pushing metrics is not built yet; scrape /metrics")
+        }
         var found: (endpoint: Endpoint, names: ExpositionNames)?
-        _ = reader.mapping("pull") { pull in
+        _ = reader.mapping("pull", null: .absent) { pull in
             _ = pull.mapping("exporter") { exporter in
                 found = exporter.mapping("prometheus") { readPrometheus(&$0) }
+                exporter.ignored("opencensus", because: "OpenCensus is retired")
             }
+            pull.ignored("producers", "cardinality_limits", because: "the metrics are fixed")
         }
         return found
     }
@@ -94,7 +107,8 @@ struct TelemetrySettings: Sendable, Equatable {
             hasTypeSuffix: !reader.bool("without_type_suffix", default: false),
             hasUnitSuffix: !reader.bool("without_units", default: false))
         reader.ignored(
-            "without_scope_info", "with_resource_constant_labels", "translation_strategy",
+            "without_scope_info", "without_target_info", "with_resource_constant_labels",
+            "translation_strategy",
             because: "scope and resource labels are not shown")
         return (Endpoint(.host(host, port: UInt16(port))), names)
     }
@@ -105,8 +119,11 @@ struct TelemetrySettings: Sendable, Equatable {
             reader.error(
                 at: "exporters", "'\(id)' is not an exporter that a pipeline uses")
         }
-        reader.unsupported(
-            "processors", "is not built; name exporters of this file: 'exporters: [otlp_http]'")
+        if reader.isGiven("processors") {
+            reader.warning(
+                at: "processors",
+                "is ignored: name exporters of this file, 'exporters: [otlp_http]'")
+        }
         reader.ignored("level", because: "spans are recorded where the client samples its trace")
         reader.ignored("sampler", because: "the client's sampling decision is followed")
         reader.ignored("propagators", because: "W3C trace context is used")

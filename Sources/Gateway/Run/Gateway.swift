@@ -63,13 +63,10 @@ public final class Gateway: Sendable {
         } catch {
             throw ComponentError("cannot start the event loops: \(error)")
         }
-        ProcessMetrics.register(
-            in: metrics, service: ["service_name": "sluice", "service_version": Version.current],
-            clock: clock)
+        ProcessMetrics.register(in: metrics, resource: plan.telemetry.resource, clock: clock)
         spans = SpanRecorder(
-            registry: metrics,
-            resource: ["service.name": "sluice", "service.version": Version.current],
-            version: Version.current, clock: clock,
+            registry: metrics, resource: plan.telemetry.resource, version: Version.current,
+            clock: clock,
             random: {
                 var random = SystemRandom()
                 return random.next()
@@ -144,6 +141,7 @@ public final class Gateway: Sendable {
             || plan.healthCheck != previous.plan.healthCheck
             || plan.limits != previous.plan.limits || plan.log != previous.plan.log
             || plan.telemetry.logEncoding != previous.plan.telemetry.logEncoding
+            || plan.telemetry.resource != previous.plan.telemetry.resource
         {
             log.warn(
                 "service.telemetry, limits and log change with a restart, but for the log's level")

@@ -21,7 +21,7 @@ public enum BatchProcessorFactory: ProcessorFactory {
                 at: "send_batch_max_size",
                 "is below send_batch_size (\(size)); 0 means no maximum")
         }
-        _ = reader.strings("metadata_keys")
+        reader.checkMetadataKeys()
         _ = reader.int("metadata_cardinality_limit", in: 0...Int(UInt32.max))
         reader.warning(
             "does nothing here: each exporter batches from its queue; set sending_queue.batch "

@@ -1,6 +1,7 @@
 /// Numbers in text as Go's `strconv` reads them, which is what `convert` is known for.
 ///
-/// Source: https://pkg.go.dev/strconv#ParseFloat and https://go.dev/ref/spec#Floating-point_literals
+/// Source: https://pkg.go.dev/strconv#ParseFloat,
+/// https://go.dev/ref/spec#Floating-point_literals
 enum GoNumber {
     /// nil for a text that is no number, or one whose number is beyond the largest.
     static func double(_ text: String) -> Double? {

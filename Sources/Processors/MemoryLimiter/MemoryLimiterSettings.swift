@@ -30,16 +30,21 @@ public struct MemoryLimiterSettings: Sendable, Equatable {
     }
 
     init(_ reader: inout MappingReader) {
-        checkInterval = reader.duration("check_interval", default: .seconds(1))
-        if checkInterval == .zero {
+        let interval = reader.duration("check_interval")
+        checkInterval = interval ?? .seconds(1)
+        if interval == .zero {
             reader.error(at: "check_interval", "must be above zero, for example 1s")
         }
-        let mebibytes = reader.int("limit_mib", in: 0...Self.mebibytesMax) ?? 0
+        // A value that is wrong is there, so that nothing is missing.
+        let limitIsWrong = Self.isWrong("limit_mib", in: 0...Self.mebibytesMax, &reader)
+        let percentageIsWrong = Self.isWrong("limit_percentage", in: 0...100, &reader)
+        let mebibytes = limitIsWrong ? 0 : reader.int("limit_mib") ?? 0
+        let percentage = percentageIsWrong ? 0 : reader.int("limit_percentage") ?? 0
         let spikeMebibytes = reader.int("spike_limit_mib", in: 0...Self.mebibytesMax) ?? 0
-        let percentage = reader.int("limit_percentage", in: 0...100) ?? 0
         let spikePercentage = reader.int("spike_limit_percentage", in: 0...100) ?? 0
         reader.ignored(
             "min_gc_interval_when_soft_limited", "min_gc_interval_when_hard_limited",
+            "max_gc_interval_when_soft_limited", "max_gc_interval_when_hard_limited",
             because: "there is no garbage collector")
         if mebibytes > 0 {
             // As in the Collector the fixed limit goes before the percentage.
@@ -61,7 +66,16 @@ public struct MemoryLimiterSettings: Sendable, Equatable {
         } else {
             limit = .bytes(.max)
             spike = .bytes(0)
-            reader.error("needs limit_mib or limit_percentage above 0")
+            if !limitIsWrong, !percentageIsWrong {
+                reader.error("needs limit_mib or limit_percentage above 0")
+            }
         }
+    }
+
+    /// Whether the key has a value that was reported.
+    private static func isWrong(
+        _ key: String, in range: ClosedRange<Int>, _ reader: inout MappingReader
+    ) -> Bool {
+        reader.int(key, in: range) == nil && reader.isGiven(key)
     }
 }

@@ -40,13 +40,19 @@ public struct OTLPReceiverSettings: Sendable, Equatable {
     public init(_ reader: inout MappingReader) {
         var settings = OTLPReceiverSettings()
         let protocols: Bool? = reader.mapping("protocols") { protocols in
-            protocols.unsupported(
-                "grpc", "OTLP/gRPC is not built yet; use 'http' (port 4318) and OTLP/HTTP clients")
-            guard protocols.mapping("http", read: { settings.readHTTP(&$0) }) != nil else {
-                protocols.error("nothing to listen on; add 'http:'")
-                return false
+            // A key alone turns gRPC on, as it does HTTP.
+            let hasGRPC = protocols.contains("grpc")
+            if protocols.mapping("grpc", canBeDisabled: true, read: { $0.skipRest() }) != nil {
+                protocols.error(
+                    atKey: "grpc",
+                    "OTLP/gRPC is not built yet; use 'http' (port 4318) and OTLP/HTTP clients")
             }
-            return true
+            let hasHTTP = protocols.mapping("http", canBeDisabled: true) { http in
+                settings.readHTTP(&http)
+                return true
+            }
+            if hasHTTP == nil, !hasGRPC { protocols.error("nothing to listen on; add 'http:'") }
+            return hasHTTP ?? false
         }
         if protocols == nil { reader.error("expected 'protocols'; add 'protocols: {http: {}}'") }
         self = settings
@@ -66,7 +72,8 @@ public struct OTLPReceiverSettings: Sendable, Equatable {
         writeTimeout = reader.duration("write_timeout", default: writeTimeout)
         idleTimeout = reader.duration("idle_timeout", default: idleTimeout)
         keepsAlive = reader.bool("keep_alives_enabled", default: keepsAlive)
-        cors = reader.mapping("cors") { Self.readCORS(&$0) } ?? nil
+        cors =
+            reader.mapping("cors", null: .absent, canBeDisabled: true) { Self.readCORS(&$0) } ?? nil
         reader.unsupported(
             "tls", "TLS is not built yet; end TLS in a proxy before Sluice, and listen on localhost"
         )
@@ -93,7 +100,11 @@ public struct OTLPReceiverSettings: Sendable, Equatable {
 
     private mutating func readPath(of signal: Signal, _ reader: inout MappingReader) {
         let key = "\(signal.name)_url_path"
-        guard let path = reader.string(key) else { return }
+        guard let path = reader.string(key), !path.isEmpty else { return }
+        guard !path.contains(where: { "?# ".contains($0) }), !path.hasPrefix(":") else {
+            reader.error(at: key, "expected a path such as /v1/\(signal.name), and no query")
+            return
+        }
         // As the Collector: a path without its slash gets one.
         let whole = path.hasPrefix("/") ? path : "/\(path)"
         if paths.contains(where: { $0.key != signal && $0.value == whole }) {

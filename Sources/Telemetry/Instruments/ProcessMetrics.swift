@@ -3,9 +3,9 @@ public import Platform
 /// What the process uses: time since start, processor time, resident memory.
 public enum ProcessMetrics {
     /// Uptime counts from this call.
-    /// - Parameter service: the resource attributes of this process, for `target_info`.
+    /// - Parameter resource: of this process, for `target_info`.
     public static func register(
-        in registry: MetricRegistry, service: KeyValuePairs<String, String>, clock: any Clock
+        in registry: MetricRegistry, resource: TelemetryResource, clock: any Clock
     ) {
         let start = clock.now
         registry.observableCounter(
@@ -19,8 +19,9 @@ public enum ProcessMetrics {
             "otelcol_process_memory_rss", help: "Total physical memory (resident set size).",
             unit: .bytes
         ).with().observe { Double(CurrentProcess.residentBytes) }
+        let labels = resource.labels
         registry.gauge(
-            "target_info", help: "Target metadata.", labels: service.map(\.key)
-        ).with(service.map(\.value)).set(1)
+            "target_info", help: "Target metadata.", labels: labels.map(\.name)
+        ).with(labels.map(\.value)).set(1)
     }
 }

@@ -23,15 +23,21 @@ struct IngestSpanEncoder {
     private let resource: [UInt8]
     /// `InstrumentationScope scope = 1` of `ScopeSpans`.
     private let scope: [UInt8]
+    /// `string schema_url = 3` of `ResourceSpans`.
+    private let schemaURL: String
 
-    init(resource attributes: KeyValuePairs<String, String>, version: String) {
+    init(resource described: TelemetryResource, version: String) {
         var writer = ProtobufWriter()
         writer.message(1) { resource in
-            for (key, value) in attributes {
-                Self.write(key, .string(value), field: 1, to: &resource)
+            for attribute in described.attributes {
+                resource.message(1) { pair in
+                    pair.string(1, attribute.name)
+                    pair.message(2) { Self.write(attribute.value, to: &$0) }
+                }
             }
         }
         resource = writer.bytes
+        schemaURL = described.schemaURL
         writer.removeAll()
         writer.message(1) { scope in
             scope.string(1, "sluice")
@@ -76,8 +82,25 @@ struct IngestSpanEncoder {
                 scopeSpans.raw(scope)
                 for span in spans { scopeSpans.raw(span) }
             }
+            if !schemaURL.isEmpty { resourceSpans.string(3, schemaURL) }
         }
         return writer.bytes
+    }
+
+    /// Of `AnyValue`: `array_value = 5`, whose `ArrayValue` has `repeated AnyValue values = 1`.
+    private static func write(
+        _ value: TelemetryResource.AttributeValue, to any: inout ProtobufWriter
+    ) {
+        switch value {
+        case .string(let string): any.string(1, string)
+        case .bool(let flag): any.bool(2, flag)
+        case .int(let number): any.int(3, number)
+        case .double(let number): any.double(4, number)
+        case .list(let values):
+            any.message(5) { array in
+                for value in values { array.message(1) { write(value, to: &$0) } }
+            }
+        }
     }
 
     /// `message KeyValue { string key = 1; AnyValue value = 2; }`, of `AnyValue`:

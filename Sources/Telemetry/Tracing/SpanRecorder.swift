@@ -39,7 +39,7 @@ public final class SpanRecorder: Sendable {
     ///   - version: Sluice's, as the version of the scope.
     ///   - random: 64 random bits a call, for span ids.
     public init(
-        registry: MetricRegistry, resource: KeyValuePairs<String, String>, version: String,
+        registry: MetricRegistry, resource: TelemetryResource, version: String,
         clock: any Clock, random: @escaping @Sendable () -> UInt64
     ) {
         encoder = IngestSpanEncoder(resource: resource, version: version)
