@@ -36,10 +36,11 @@ struct AttributeActions {
             switch action.kind {
             case .insert(let source), .upsert(let source), .update(let source):
                 bytes += action.key.count
-                switch source {
+                switch source.place {
                 case .constant(let value): bytes += value.count
-                case .context(let source): bytes += source.value(in: context)?.count ?? 0
-                case .attribute: break
+                case .context(let place):
+                    bytes += (place.value(in: context) ?? source.standard)?.count ?? 0
+                case .attribute: bytes += source.standard?.count ?? 0
                 }
             case .delete, .hash, .extract, .convert: continue
             }
