@@ -14,6 +14,8 @@ struct AnswerQueue {
 
         var content: Content
         var head: HTTPRequestHead?
+        /// What the head takes of memory.
+        var headBytes = 0
         var route = ""
         var requestBytes = 0
         var started: Instant
@@ -25,6 +27,8 @@ struct AnswerQueue {
     private var items: [Item] = []
     /// Of the first item; numbers are never used again.
     private var firstNumber = 0
+    /// What all heads take of memory.
+    private(set) var headBytes = 0
 
     var count: Int { items.count }
     var isEmpty: Bool { items.isEmpty }
@@ -32,9 +36,12 @@ struct AnswerQueue {
     /// Returns the item's number.
     mutating func append(_ item: Item) -> Int {
         items.append(item)
+        headBytes += item.headBytes
         return firstNumber + items.count - 1
     }
 
+    /// The item of that number is there: its exchange answers once, and a queue that was emptied
+    /// belongs to a connection that is closed.
     mutating func fill(_ number: Int, with response: HTTPResponse) {
         items[number - firstNumber].content = .ready(response)
     }
@@ -46,6 +53,7 @@ struct AnswerQueue {
         guard let first = items.first else { return nil }
         if case .awaited = first.content { return nil }
         firstNumber += 1
+        headBytes -= first.headBytes
         return items.removeFirst()
     }
 
@@ -54,6 +62,7 @@ struct AnswerQueue {
         let lost = items.count { if case .interim = $0.content { false } else { true } }
         firstNumber += items.count
         items = []
+        headBytes = 0
         return lost
     }
 }

@@ -11,6 +11,8 @@ public final class HTTPExchange: Sendable {
     public let peer: SocketAddress
     /// As the handler's `admit` gave it.
     public let note: Int
+    /// What the request may take of the memory for bodies, beside the body itself.
+    public let share: PeerShare
     private let connection: HTTPServerConnection
     private let number: Int
     private let isAnswered = Atomic<Bool>(false)
@@ -25,6 +27,7 @@ public final class HTTPExchange: Sendable {
         self.peer = peer
         self.note = note
         self.bodyBytes = bodyBytes
+        share = connection.share
     }
 
     deinit {

@@ -23,7 +23,7 @@ public final class HTTPServer: Sendable {
         parts = loops.loops.map {
             LoopServer(
                 loop: $0, settings: settings, handler: handler, observer: observer,
-                openConnections: openConnections)
+                openConnections: openConnections, loopCount: loops.loops.count)
         }
     }
 

@@ -19,30 +19,38 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
     private static let turnBytesMax = 1 << 20
 
     let loop: EventLoop
-    private let server: LoopServer
-    private var connection: Connection?
-    private var decoder: HTTPRequestDecoder
-    private var answers = AnswerQueue()
+    let account: PeerShares.Account
+    /// Its index in the server's set of connections.
+    var place: Int?
+    let server: LoopServer
+    var connection: Connection?
+    var decoder: HTTPRequestDecoder
+    var answers = AnswerQueue()
     /// What had arrived when the pipeline was full, and how much of it was processed since.
-    private var held: [UInt8] = []
+    var held: [UInt8] = []
     private var heldOffset = 0
     private var route = ""
     private var note = 0
-    /// Reserved from the budget for the body that is arriving.
+    /// Reserved for the body that is arriving.
     private var charged = 0
+    /// Reserved for what else the connection holds.
+    var charge = ConnectionCharge()
     /// Has answers for the end of the turn.
-    private var isDue = false
-    private var hasServed = false
+    var isDue = false
+    var hasServed = false
     private var expectsLargeBody = false
-    private var wasFull = false
+    private var fullSince: Instant?
     private var peerHasEnded = false
-    private var started: Instant
-    private var lastProgress: Instant
-    private var blockedSince: Instant?
+    var started: Instant
+    var lastProgress: Instant
+    var blockedSince: Instant?
+    /// Of the body that is arriving, where a turn has ended before the body did.
+    var pace: BodyPace?
 
-    init(_ server: LoopServer, loop: EventLoop) {
+    init(_ server: LoopServer, loop: EventLoop, account: PeerShares.Account) {
         self.server = server
         self.loop = loop
+        self.account = account
         decoder = HTTPRequestDecoder(limits: server.settings.limits)
         started = loop.now
         lastProgress = loop.now
@@ -63,6 +71,7 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
             let isDirect = decoder.directBodyRoom >= Self.directBytesMin
             if isDirect {
                 wanted = min(decoder.directBodyRoom, Self.turnBytesMax)
+                guard chargeBody(decoder.bodyBytesHeld + wanted) else { break }
                 received = receiveBody(connection, upTo: wanted)
             } else {
                 wanted = expectsLargeBody ? Self.headBytes : Self.receiveBytes
@@ -81,6 +90,7 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
                 break
             }
             turnBytes += count
+            pace?.received(count)
             // A short read has emptied the socket, and behind a body clients wait for its answer;
             // where there is more all the same, epoll says so.
             if count < wanted || isDirect && decoder.directBodyRoom == 0 { break }
@@ -88,18 +98,19 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
         if !isDue { settle() }
     }
 
+    /// What may be received was charged.
     private func receiveBody(_ connection: Connection, upTo count: Int) -> Socket.Received {
         var received = Socket.Received.wouldBlock
         let request = decoder.receiveBody { body in
             received = connection.receive(upTo: count, appendingTo: &body)
         }
         if case .bytes = received { lastProgress = loop.now }
-        if let request { handle(request) } else { _ = charge(decoder.bodyBytesHeld) }
+        if let request { handle(request) } else { refund(to: decoder.bodyBytesHeld) }
         return received
     }
 
     /// Requests wait for answers, or answers for the client, so that nothing more is read for now.
-    private var isFull: Bool {
+    var isFull: Bool {
         answers.count >= server.settings.pipelinedMax || (connection?.isWriteBlocked ?? true)
     }
 
@@ -115,7 +126,7 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
             let action = decoder.next(bytes, from: &offset)
             switch action {
             case .needMoreBytes:
-                if charge(decoder.bodyBytesHeld) { return bytes.byteCount }
+                if chargeBody(decoder.bodyBytesHeld) { return bytes.byteCount }
             case .decide(let head): decide(head)
             case .handle(let request): handle(request)
             case .reject(let rejection, let head):
@@ -131,6 +142,7 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
 
     private func decide(_ head: HTTPRequestHead) {
         route = ""
+        pace = nil
         switch server.handler.admit(head, from: peer) {
         case .refuse(let response):
             decoder.refuse()
@@ -138,6 +150,9 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
         case .accept(let bodyBytesMax, let route, let note):
             self.route = route
             self.note = note
+            // More than all memory for bodies is never taken, also later.
+            let largest = server.settings.shared.bodies.largest(isSmall: false)
+            let bodyBytesMax = min(bodyBytesMax, max(largest, PeerShares.smallBytesMax))
             switch decoder.accept(bodyBytesMax: bodyBytesMax) {
             case .proceed: break
             case .sendContinue:
@@ -154,12 +169,14 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
     }
 
     private func handle(_ request: consuming HTTPRequest) {
-        guard charge(request.body.count, whole: request.head) else { return }
+        guard chargeBody(request.body.count, whole: request.head) else { return }
+        refund(to: request.body.count)
         let bodyBytes = charged
         charged = 0
         let number = answers.append(
             .init(
-                content: .awaited, head: request.head, route: route,
+                content: .awaited, head: request.head, headBytes: decoder.lastHeadBytes,
+                route: route,
                 requestBytes: request.body.count, started: started,
                 keepsAlive: decoder.keepsAlive && server.settings.keepsAlive, isWhole: true))
         route = ""
@@ -168,6 +185,8 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
             self, number: number, peer: peer, note: note, bodyBytes: bodyBytes)
         server.handler.handle(request, exchange)
     }
+
+    var share: PeerShare { PeerShare(server.settings.shared.bodies, account) }
 
     private var peer: SocketAddress { connection?.peer ?? .unix("") }
 
@@ -181,33 +200,39 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
 
     // MARK: - The budget
 
-    /// Reserves what has arrived since; `false` when there was no room, and 503 was answered.
-    private func charge(_ bytes: Int, whole head: HTTPRequestHead? = nil) -> Bool {
+    /// Reserves what comes on top of what was reserved; `false` when there was no room, and 503 was
+    /// answered.
+    private func chargeBody(_ bytes: Int, whole head: HTTPRequestHead? = nil) -> Bool {
         let more = bytes - charged
         guard more > 0 else { return true }
-        if server.settings.bodyBudget.reserve(more) {
+        let isSmall = max(bytes, decoder.bodyBytesAnnounced) <= PeerShares.smallBytesMax
+        if server.settings.shared.bodies.reserve(more, for: account, isSmall: isSmall) {
             charged += more
             return true
         }
         release()
+        let refused = head ?? decoder.currentHead
         if head == nil { decoder.abandonBody() }
         let message = "the memory for request bodies is in use: try again"
         fail(
-            head ?? decoder.currentHead, HTTPFailure(.serviceUnavailable, message),
+            refused, HTTPFailure(.serviceUnavailable, message),
             keepsAlive: decoder.keepsAlive)
         return false
     }
 
-    private func release() {
-        server.settings.bodyBudget.release(charged)
-        charged = 0
+    private func refund(to bytes: Int) {
+        guard charged > bytes else { return }
+        server.settings.shared.bodies.release(charged - bytes, for: account)
+        charged = bytes
     }
+
+    func release() { refund(to: 0) }
 
     // MARK: - Answering
 
     /// From the exchange: `nil` when it was let go unanswered.
     func answer(_ number: Int, _ response: HTTPResponse?, bodyBytes: Int) {
-        server.settings.bodyBudget.release(bodyBytes)
+        server.settings.shared.bodies.release(bodyBytes, for: account)
         guard let connection, connection.isOpen else { return }
         let response =
             response
@@ -226,7 +251,7 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
         resume()
     }
 
-    private func fail(
+    func fail(
         _ head: HTTPRequestHead?, _ failure: HTTPFailure, keepsAlive: Bool
     ) {
         var response = server.handler.failure(failure, answering: head, from: peer)
@@ -281,18 +306,28 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
     }
 
     /// After each change: what epoll watches, and the next deadline.
-    private func settle() {
+    func settle() {
         guard let connection, connection.isOpen else { return }
         if peerHasEnded, answers.isEmpty, held.isEmpty { return connection.closeAfterFlush() }
-        if isFull != wasFull {
-            // The time in which nothing was read was ours, not the client's.
-            if wasFull { lastProgress = loop.now }
-            if wasFull, decoder.phase == .head { started = loop.now }
-            wasFull = isFull
-        }
+        if isFull != (fullSince != nil) { changedFullness() }
+        if decoder.phase == .body { pace = pace ?? BodyPace(from: loop.now) }
+        chargeConnection()
+        guard connection.isOpen else { return }
+        // What was to be skipped was too long, and the answers before it are out.
+        if decoder.phase == .ended, answers.isEmpty { return closeNow(lingering: true) }
         connection.setReadingPaused(isFull || peerHasEnded || decoder.phase == .ended)
         blockedSince = connection.isWriteBlocked ? (blockedSince ?? loop.now) : nil
         setDeadline()
+    }
+
+    /// The time in which nothing was read was ours, not the client's.
+    private func changedFullness() {
+        if let since = fullSince {
+            lastProgress = loop.now
+            pace?.skip(from: since, to: loop.now)
+            if decoder.phase == .head { started = loop.now }
+        }
+        fullSince = isFull ? loop.now : nil
     }
 
     func flushed(_ connection: Connection) {
@@ -306,53 +341,11 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
         if answers.isEmpty { closeNow(lingering: true) }
     }
 
-    private func closeNow(lingering: Bool) {
+    func closeNow(lingering: Bool) {
         release()
         decoder.end()
         dropHeld()
         connection?.closeAfterFlush(lingering: lingering)
-    }
-
-    // MARK: - Time
-
-    private func setDeadline() {
-        guard let connection else { return }
-        let settings = server.settings
-        func after(_ start: Instant, _ timeout: Duration) -> Instant {
-            timeout > .zero ? start + timeout : .distantFuture
-        }
-        let readDeadline = after(started, settings.readTimeout)
-        let deadline: Instant
-        if let blockedSince {
-            deadline = after(blockedSince, settings.writeTimeout)
-        } else {
-            switch decoder.phase {
-            case _ where isFull: deadline = .distantFuture
-            case .idle where !answers.isEmpty: deadline = .distantFuture
-            case .idle where hasServed: deadline = after(lastProgress, settings.idleTimeout)
-            case .idle, .head:
-                deadline = min(after(started, settings.readHeaderTimeout), readDeadline)
-            case .body: deadline = min(after(lastProgress, settings.bodyStallTimeout), readDeadline)
-            case .decision, .ended: deadline = .distantFuture
-            }
-        }
-        connection.setDeadline(deadline)
-    }
-
-    func deadlinePassed(_ connection: Connection) {
-        // What it was set for has come in this turn, whose end sets the next one.
-        if isDue { return }
-        if connection.isWriteBlocked { return connection.close() }
-        switch decoder.phase {
-        case .head, .body:
-            let head = decoder.currentHead
-            release()
-            decoder.end()
-            let failure = HTTPFailure(.requestTimeout, "the request took too long to arrive")
-            fail(head, failure, keepsAlive: false)
-            settle()
-        case .idle, .decision, .ended: connection.closeAfterFlush()
-        }
     }
 
     /// Idle connections go at once, others with the answer to their last request.
@@ -361,7 +354,7 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
         if answers.isEmpty, decoder.phase == .idle, held.isEmpty { connection.closeAfterFlush() }
     }
 
-    private func dropHeld() {
+    func dropHeld() {
         held = []
         heldOffset = 0
     }
@@ -372,6 +365,7 @@ final class HTTPServerConnection: ConnectionHandler, TurnHandler, @unchecked Sen
         release()
         decoder.end()
         dropHeld()
+        charge.release(server.settings.shared.connectionMemory)
         for _ in 0..<answers.removeAll() { server.observer.requestLost() }
         server.remove(self, peer: connection.peer)
         self.connection = nil

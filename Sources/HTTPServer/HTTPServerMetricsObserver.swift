@@ -28,6 +28,8 @@ public struct HTTPServerMetricsObserver: HTTPServerObserver {
 
     public func connectionRefused() { metrics.refusedConnections.with("limit").add() }
 
+    public func connectionEvicted() { metrics.refusedConnections.with("evicted").add() }
+
     public func requestFinished(_ record: HTTPRequestRecord) {
         (routes[record.route] ?? others).observe(
             status: record.status.code, duration: record.duration, bodyBytes: record.requestBytes)

@@ -7,6 +7,8 @@ public protocol HTTPServerObserver: Sendable {
     func connectionClosed(_ peer: SocketAddress)
     /// Closed at once: there were too many connections, or no descriptor was left.
     func connectionRefused()
+    /// Closed while it waited for its client, to make room for another.
+    func connectionEvicted()
     /// An answer was handed to the socket.
     func requestFinished(_ record: HTTPRequestRecord)
     /// A request got no answer: its connection went away first.
@@ -17,6 +19,7 @@ extension HTTPServerObserver {
     public func connectionOpened(_ peer: SocketAddress) {}
     public func connectionClosed(_ peer: SocketAddress) {}
     public func connectionRefused() {}
+    public func connectionEvicted() {}
     public func requestFinished(_ record: HTTPRequestRecord) {}
     public func requestLost() {}
 }

@@ -11,16 +11,20 @@ final class LoopServer: @unchecked Sendable {
     let handler: any HTTPHandler
     let observer: any HTTPServerObserver
     private let openConnections: Monitor<Int>
+    /// Its part of the shared limit. The kernel gives each loop about as many connections as the
+    /// others, and those that came first to one are not to wait until another has taken all.
+    private let connectionsMax: Int
     private var listeners: [Listener] = []
-    private var connections: [ObjectIdentifier: HTTPServerConnection] = [:]
+    private var connections = ConnectionSet()
     private(set) var isDraining = false
     private var dateSecond: UInt64 = 0
     private var dateText = ""
 
     init(
         loop: EventLoop, settings: HTTPServerSettings, handler: any HTTPHandler,
-        observer: any HTTPServerObserver, openConnections: Monitor<Int>
+        observer: any HTTPServerObserver, openConnections: Monitor<Int>, loopCount: Int
     ) {
+        connectionsMax = (settings.shared.connections.max + loopCount - 1) / loopCount
         self.loop = loop
         self.settings = settings
         self.handler = handler
@@ -47,19 +51,21 @@ final class LoopServer: @unchecked Sendable {
         let listener = try Listener(
             socket, loop: loop,
             accepted: accepted ?? { [unowned self] in serve($0, peer: $1) },
-            refused: { [observer] in observer.connectionRefused() })
+            refused: { [unowned self] in
+                settings.shared.connections.refused(at: loop.now)
+                observer.connectionRefused()
+            })
         listeners.append(listener)
     }
 
     func serve(_ socket: consuming Socket, peer: SocketAddress) {
-        let isAdmitted = openConnections.withLock { count in
-            guard count < settings.connectionsMax, !isDraining else { return false }
-            count += 1
-            return true
+        let account = settings.shared.bodies.open(Peer(peer))
+        guard admit() || makeRoom(for: account) && admit() else {
+            settings.shared.bodies.close(account)
+            return refuse(socket, peer)
         }
-        guard isAdmitted else { return refuse(socket, peer) }
-        let connection = HTTPServerConnection(self, loop: loop)
-        connections[ObjectIdentifier(connection)] = connection
+        let connection = HTTPServerConnection(self, loop: loop, account: account)
+        connections.insert(connection)
         observer.connectionOpened(peer)
         do throws(SystemError) {
             try socket.setNoDelay()
@@ -70,8 +76,34 @@ final class LoopServer: @unchecked Sendable {
         }
     }
 
+    private func admit() -> Bool {
+        guard connections.count < connectionsMax, settings.shared.connections.acquire() else {
+            return false
+        }
+        let isAdmitted = openConnections.withLock { count in
+            guard count < settings.connectionsMax, !isDraining else { return false }
+            count += 1
+            return true
+        }
+        if !isAdmitted { settings.shared.connections.release() }
+        return isAdmitted
+    }
+
+    /// Closes a connection of this loop that only waits for its client.
+    private func makeRoom(for account: PeerShares.Account) -> Bool {
+        guard !isDraining else { return false }
+        let since = loop.now + (.zero - settings.evictionQuietMin)
+        guard let connection = connections.dispensable(since: since, users: account.users - 1)
+        else { return false }
+        observer.connectionEvicted()
+        connection.close()
+        return true
+    }
+
     func remove(_ connection: HTTPServerConnection, peer: SocketAddress) {
-        guard connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+        guard connections.remove(connection) else { return }
+        settings.shared.bodies.close(connection.account)
+        settings.shared.connections.release()
         observer.connectionClosed(peer)
         let isLast = openConnections.withLock { count in
             count -= 1
@@ -82,6 +114,7 @@ final class LoopServer: @unchecked Sendable {
 
     /// Says why, as far as the kernel's buffer takes it, which for a new socket it does.
     private func refuse(_ socket: consuming Socket, _ peer: SocketAddress) {
+        settings.shared.connections.refused(at: loop.now)
         observer.connectionRefused()
         var response = handler.failure(
             HTTPFailure(.serviceUnavailable, "too many connections: try again"), answering: nil,
@@ -101,10 +134,10 @@ final class LoopServer: @unchecked Sendable {
 
     func beginDraining() {
         isDraining = true
-        for connection in Array(connections.values) { connection.beginDraining() }
+        for connection in connections.all { connection.beginDraining() }
     }
 
     func closeAll() {
-        for connection in Array(connections.values) { connection.close() }
+        for connection in connections.all { connection.close() }
     }
 }

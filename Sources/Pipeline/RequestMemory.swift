@@ -16,16 +16,22 @@ public final class RequestMemory: Sendable {
     }
 
     public let limits: Limits
-    private let budget: ByteBudget
+    private let share: PeerShare
     private let bodyBytes: Int
     private let heldBytes = Atomic<Int>(0)
 
-    /// - Parameter bodyBytes: what the request has of the budget already, for its body; whoever has
-    ///   reserved that releases it.
-    public init(_ budget: ByteBudget, _ limits: Limits = Limits(), bodyBytes: Int = 0) {
-        self.budget = budget
+    /// - Parameters:
+    ///   - share: of the peer that has sent it.
+    ///   - bodyBytes: what the request has of the budget already, for its body; whoever has
+    ///     reserved that releases it.
+    public init(_ share: PeerShare, _ limits: Limits = Limits(), bodyBytes: Int = 0) {
+        self.share = share
         self.limits = limits
         self.bodyBytes = bodyBytes
+    }
+
+    public convenience init(_ budget: ByteBudget, _ limits: Limits = Limits(), bodyBytes: Int = 0) {
+        self.init(PeerShare(whole: budget), limits, bodyBytes: bodyBytes)
     }
 
     /// For telemetry that comes from no client.
@@ -38,18 +44,18 @@ public final class RequestMemory: Sendable {
     public var held: Int { heldBytes.load(ordering: .relaxed) }
 
     public func take(_ bytes: Int) throws(ByteBudget.Shortage) {
-        try budget.reserve(bytes, besides: bodyBytes + held)
+        try share.reserve(bytes, besides: bodyBytes + held)
         heldBytes.add(bytes, ordering: .relaxed)
     }
 
     public func giveBack(_ bytes: Int) {
         let (old, _) = heldBytes.wrappingSubtract(bytes, ordering: .relaxed)
         precondition(bytes >= 0 && old >= bytes, "BUG: a request gives back more than it has")
-        budget.release(bytes)
+        share.release(bytes)
     }
 
     public func giveBackAll() {
         let bytes = heldBytes.exchange(0, ordering: .relaxed)
-        if bytes > 0 { budget.release(bytes) }
+        if bytes > 0 { share.release(bytes) }
     }
 }

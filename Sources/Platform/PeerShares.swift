@@ -39,6 +39,8 @@ public final class PeerShares: Sendable {
     /// Until then somebody with less than its share has been refused lately, in nanoseconds.
     private let contendedUntil = Atomic<UInt64>(0)
     private let counted = Mutex(Counted())
+    private let refusedForRoom = Atomic<Int>(0)
+    private let refusedForShare = Atomic<Int>(0)
 
     private struct Counted {
         var active = 1
@@ -84,9 +86,13 @@ public final class PeerShares: Sendable {
         // Saturates: what is refused for its size alone may be any number.
         let (wanted, overflow) = budget.used.addingReportingOverflow(bytes)
         let total = overflow ? Int.max : wanted
-        guard total <= budget.limit / 2 || mayTake(bytes, total, account, isSmall: isSmall),
-            budget.reserve(bytes)
-        else { return false }
+        guard total <= budget.limit / 2 || mayTake(bytes, total, account, isSmall: isSmall) else {
+            return false
+        }
+        guard budget.reserve(bytes) else {
+            refusedForRoom.add(1, ordering: .relaxed)
+            return false
+        }
         account.usedBytes.add(bytes, ordering: .relaxed)
         return true
     }
@@ -96,9 +102,27 @@ public final class PeerShares: Sendable {
         budget.release(bytes)
     }
 
+    /// The most that one request can ever have.
+    public func largest(isSmall: Bool) -> Int {
+        isSmall ? budget.limit : budget.limit - keptBytes
+    }
+
     /// Large requests are refused, and so small ones soon may be: what holds memory and does not
     /// move should go.
     public var isScarce: Bool { budget.used > budget.limit - keptBytes }
+
+    /// Nearly all of the limit has been in use for longer than a moment, so that new requests are
+    /// refused, or as good as.
+    public func isFull(at now: Instant) -> Bool {
+        budget.fullSince.map { now - $0 >= RefusalStreak.moment } ?? false
+    }
+
+    /// Refused because there was no room at all, and because others had less than their share.
+    public var refusedCounts: (room: Int, share: Int) {
+        (
+            refusedForRoom.load(ordering: .relaxed), refusedForShare.load(ordering: .relaxed)
+        )
+    }
 
     // MARK: - While there is little
 
@@ -112,8 +136,12 @@ public final class PeerShares: Sendable {
         let share = budget.limit / active
         let isOverShare = account.used > share - min(bytes, share)
         let isInKeptPart = total > budget.limit - keptBytes
-        if isOverShare, active > 1, isInKeptPart || isContended(now) { return false }
+        if isOverShare, active > 1, isInKeptPart || isContended(now) {
+            refusedForShare.add(1, ordering: .relaxed)
+            return false
+        }
         if total <= budget.limit, isSmall || !isInKeptPart { return true }
+        refusedForRoom.add(1, ordering: .relaxed)
         if !isOverShare, active > 1 {
             contendedUntil.store((now + Self.memory).nanoseconds, ordering: .relaxed)
         }

@@ -1,5 +1,6 @@
 public import Configuration
 public import EventLoop
+public import HTTPServer
 public import OTLP
 public import Pipeline
 public import Platform
@@ -31,8 +32,8 @@ public struct ReceiverEnvironment: Sendable {
     public var loops: EventLoopGroup
     /// For work that is too long for a loop.
     public var workers: WorkerPool
-    /// What all requests in flight may take together: their bodies, and what is made of those.
-    public var bodyBudget: ByteBudget
+    /// What the servers of the process share.
+    public var limits: ServerLimits
     public var requestLimits: RequestMemory.Limits
     public var spans: SpanRecorder
     public var httpMetrics: HTTPServerMetrics
@@ -42,13 +43,13 @@ public struct ReceiverEnvironment: Sendable {
 
     public init(
         component: ComponentEnvironment, loops: EventLoopGroup, workers: WorkerPool,
-        bodyBudget: ByteBudget, requestLimits: RequestMemory.Limits = .init(),
+        limits: ServerLimits, requestLimits: RequestMemory.Limits = .init(),
         spans: SpanRecorder, httpMetrics: HTTPServerMetrics
     ) {
         self.component = component
         self.loops = loops
         self.workers = workers
-        self.bodyBudget = bodyBudget
+        self.limits = limits
         self.requestLimits = requestLimits
         self.spans = spans
         self.httpMetrics = httpMetrics

@@ -20,7 +20,8 @@ final class TestServer: Sendable {
         loops = try EventLoopGroup(count: count, name: "test", clock: clock)
         self.budget = ByteBudget(limit: budget)
         var settings = HTTPServerSettings(
-            endpoints: try endpoints.map { try Endpoint(parsing: $0) }, bodyBudget: self.budget)
+            endpoints: try endpoints.map { try Endpoint(parsing: $0) },
+            shared: ServerLimits(bodies: PeerShares(self.budget, clock: clock)))
         change(&settings)
         handler = TestHandler(clock)
         counts = Counts()
@@ -121,6 +122,7 @@ final class Counts: HTTPServerObserver {
         var opened = 0
         var closed = 0
         var refused = 0
+        var evicted = 0
         var lost = 0
         var records: [HTTPRequestRecord] = []
     }
@@ -135,6 +137,7 @@ final class Counts: HTTPServerObserver {
     func connectionOpened(_ peer: SocketAddress) { change { $0.opened += 1 } }
     func connectionClosed(_ peer: SocketAddress) { change { $0.closed += 1 } }
     func connectionRefused() { change { $0.refused += 1 } }
+    func connectionEvicted() { change { $0.evicted += 1 } }
     func requestFinished(_ record: HTTPRequestRecord) { change { $0.records.append(record) } }
     func requestLost() { change { $0.lost += 1 } }
 }

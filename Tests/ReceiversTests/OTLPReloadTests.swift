@@ -46,7 +46,7 @@ private final class ReceiverTesting: Sendable {
             settings,
             ReceiverEnvironment(
                 component: component, loops: loops, workers: workers,
-                bodyBudget: ByteBudget(limit: 1 << 20),
+                limits: ServerLimits(bodies: PeerShares(ByteBudget(limit: 1 << 20))),
                 spans: SpanRecorder(
                     registry: component.metrics, resource: [:], version: "", clock: clock,
                     random: { 1 }),

@@ -7,6 +7,7 @@ import Telemetry
 final class AdminHandler: HTTPHandler {
     private unowned let gateway: Gateway
     private let names: ExpositionNames
+    private let pages = PageCache()
 
     init(gateway: Gateway, names: ExpositionNames) {
         self.gateway = gateway
@@ -30,14 +31,19 @@ final class AdminHandler: HTTPHandler {
         let head = request.head
         switch head.path {
         case "/health": exchange.respond(.json(.ok, #"{"status":"alive"}"#))
-        case "/flow": exchange.respond(.json(.ok, gateway.flow.json + "\n"))
-        case "/ready": exchange.respond(ReadinessReport(gateway).response)
+        case "/flow":
+            exchange.respond(
+                pages.page("flow", at: .now) { .json(.ok, gateway.flow.json + "\n") })
+        case "/ready":
+            exchange.respond(pages.page("ready", at: .now) { ReadinessReport(gateway).response })
         default:
             let format = ExpositionFormat(accept: head.headers["Accept"])
             exchange.respond(
-                HTTPResponse(
-                    status: .ok, headers: ["Content-Type": format.contentType],
-                    body: gateway.metrics.exposition(format, names: names)))
+                pages.page(format.contentType, at: .now) {
+                    HTTPResponse(
+                        status: .ok, headers: ["Content-Type": format.contentType],
+                        body: gateway.metrics.exposition(format, names: names))
+                })
         }
     }
 }

@@ -10,8 +10,11 @@ final class AdminServers: Sendable {
     private let servers: [HTTPServer]
     let boundAddresses: [SocketAddress]
 
-    /// Bodies are not taken; a few scrapers and probes are all there is.
-    private static let connectionsMax = 256
+    /// Bodies are not taken; a few scrapers and probes are all there is. Beyond it the connection
+    /// that has waited longest for its client makes room, so that a probe always gets in.
+    static let connectionsMax = 64
+    /// What scrapers may leave unread of their answers.
+    private static let connectionMemoryMax = 16 << 20
 
     init(_ plan: GatewayPlan, gateway: Gateway, loops: EventLoopGroup) throws(ComponentError) {
         var servers: [HTTPServer] = []
@@ -53,9 +56,15 @@ final class AdminServers: Sendable {
         _ handler: any HTTPHandler, on endpoint: Endpoint, _ loops: EventLoopGroup,
         unixMode: UInt32? = nil
     ) throws(HTTPServerError) -> HTTPServer {
-        var settings = HTTPServerSettings(
-            endpoints: [endpoint], bodyBudget: ByteBudget(limit: 1 << 16))
-        settings.connectionsMax = connectionsMax
+        let shared = ServerLimits(
+            bodies: PeerShares(ByteBudget(limit: 1 << 16)),
+            connectionMemory: PeerShares(ByteBudget(limit: connectionMemoryMax)),
+            connections: ConnectionLimit(connectionsMax))
+        var settings = HTTPServerSettings(endpoints: [endpoint], shared: shared)
+        settings.evictionQuietMin = .zero
+        // An answer may be a hundred kilobytes, and is made on the spot: one at a time.
+        settings.pipelinedMax = 1
+        settings.writeTimeout = .seconds(10)
         settings.unixMode = unixMode
         settings.readHeaderTimeout = .seconds(5)
         settings.idleTimeout = .seconds(120)

@@ -14,7 +14,7 @@ struct ReadinessReport {
         let exporters = gateway.exporterStatus
         let full = exporters.filter(\.status.queue.isFull)
         let refusing = gateway.refusingProcessors
-        let refusal = gateway.logRefusal
+        let refusal = gateway.logRefusal ?? gateway.doorRefusal
         let isReady = gateway.isReady && full.isEmpty && refusing.isEmpty && refusal == nil
         status = isReady ? .ok : .serviceUnavailable
         var reason = ""

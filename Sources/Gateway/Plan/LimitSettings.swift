@@ -1,4 +1,5 @@
 import Configuration
+import HTTPServer
 import Pipeline
 
 /// `service.limits`: what the process as a whole may take. The keys are ours.
@@ -10,6 +11,14 @@ struct LimitSettings: Sendable, Equatable {
     var requestMessagesMax = 500_000
     /// What processors may add to one request.
     var editGrowth = EditGrowth()
+    /// What connections hold besides bodies: large heads, answers that nobody takes, in bytes.
+    var connectionMemoryMax = ServerLimits.connectionMemoryMax
+    /// Connections of all receivers together.
+    var connectionsMax = ServerLimits.connectionsMax
+    /// Bytes a second that a body has to bring.
+    var bodyRateMin = 1 << 10
+    /// How long a body may take in any case.
+    var bodyTimeout = Duration.seconds(600)
     /// How long SIGTERM may take to deliver what was acknowledged.
     var shutdownTimeout = Duration.seconds(25)
     /// Event loops; 0 is one for each processor.
@@ -17,6 +26,7 @@ struct LimitSettings: Sendable, Equatable {
 
     static let loopCountMax = 256
     static let editGrowthMax = 512 << 20
+    static let connectionsCeiling = 1 << 20
 
     init() {}
 
@@ -27,6 +37,12 @@ struct LimitSettings: Sendable, Equatable {
             "request_messages", default: requestMessagesMax, in: 1000...(1 << 28))
         editGrowth.bytes = reader.bytes(
             "edit_growth", default: editGrowth.bytes, in: 0...Self.editGrowthMax)
+        connectionMemoryMax = reader.bytes(
+            "connection_memory", default: connectionMemoryMax, in: (1 << 20)...Int.max)
+        connectionsMax = reader.int(
+            "connections", default: connectionsMax, in: 1...Self.connectionsCeiling)
+        bodyRateMin = reader.bytes("body_rate_min", default: bodyRateMin, in: 0...(1 << 30))
+        bodyTimeout = reader.duration("body_timeout", default: bodyTimeout)
         shutdownTimeout = reader.duration("shutdown_timeout", default: shutdownTimeout)
         loopCount = reader.int("event_loops", default: loopCount, in: 0...Self.loopCountMax)
     }

@@ -29,6 +29,9 @@ public final class Gateway: Sendable {
     let metrics: MetricRegistry
     private let output: LogOutput
     private let loops: EventLoopGroup
+    /// For probes and scrapers alone, so that no flood of telemetry is in their way.
+    private let adminLoops: EventLoopGroup
+    private let limits: ServerLimits
     private let workers: WorkerPool
     private let spans: SpanRecorder
     private let builder: GraphBuilder
@@ -58,6 +61,7 @@ public final class Gateway: Sendable {
             plan.limits.loopCount > 0 ? plan.limits.loopCount : Machine.processorCount
         do throws(SystemError) {
             loops = try EventLoopGroup(count: loopCount, clock: clock)
+            adminLoops = try EventLoopGroup(count: 1, name: "admin", clock: clock)
             workers = try WorkerPool(
                 name: "worker", threads: loopCount, waitingMax: Self.waitingBodiesMax)
         } catch {
@@ -71,10 +75,15 @@ public final class Gateway: Sendable {
                 var random = SystemRandom()
                 return random.next()
             })
+        let descriptors = DescriptorPlan(
+            plan, loopCount: loopCount, limit: CurrentProcess.raiseDescriptorLimit())
+        descriptors.warn(log)
+        limits = plan.limits.serverLimits(connections: descriptors.connections, clock: clock)
+        limits.register(in: metrics)
         let environment = ReceiverEnvironment(
             component: ComponentEnvironment(id: "", log: log, metrics: metrics, clock: clock),
             loops: loops, workers: workers,
-            bodyBudget: ByteBudget(limit: plan.limits.requestBodiesMax, name: "request_bodies"),
+            limits: limits,
             requestLimits: RequestMemory.Limits(messagesMax: plan.limits.requestMessagesMax),
             spans: spans,
             httpMetrics: HTTPServerMetrics(metrics))
@@ -87,7 +96,7 @@ public final class Gateway: Sendable {
 
     private func start(_ plan: GatewayPlan) throws(ComponentError) {
         do throws(ComponentError) {
-            let admin = try AdminServers(plan, gateway: self, loops: loops)
+            let admin = try AdminServers(plan, gateway: self, loops: adminLoops)
             state.withLock { $0.admin = admin }
             let graph = try builder.build(plan, after: nil)
             state.withLock { $0.graph = graph }
@@ -251,6 +260,7 @@ public final class Gateway: Sendable {
         state.withLock { $0.admin }?.stop()
         workers.stop()
         loops.stop()
+        adminLoops.stop()
         output.reportSuppressed(all: true)
         return (lost, kept)
     }
@@ -322,6 +332,21 @@ public final class Gateway: Sendable {
         return nil
     }
 
+    /// Why new requests are turned away before anything is known of them.
+    var doorRefusal: String? {
+        let now = clock.now
+        if limits.bodies.isFull(at: now) {
+            return "the memory for request bodies is in use (service.limits.request_bodies)"
+        }
+        if limits.connectionMemory.isFull(at: now) {
+            return "the memory for connections is in use (service.limits.connection_memory)"
+        }
+        if limits.connections.isRefusing(at: now) {
+            return "\(limits.connections.max) connections are open, and no more are taken"
+        }
+        return nil
+    }
+
     /// The ids of processors that refuse whatever comes, in any pipeline.
     var refusingProcessors: [String] {
         let processors = state.withLock { $0.graph?.processors } ?? []
@@ -358,7 +383,10 @@ public final class Gateway: Sendable {
         log.info(
             "memory ceilings, in MiB",
             LogField("request_bodies", plan.limits.requestBodiesMax >> 20),
+            LogField("connections", plan.limits.connectionMemoryMax >> 20),
             LogField("queues", queues >> 20),
-            LogField("sum", (plan.limits.requestBodiesMax + queues) >> 20))
+            LogField(
+                "sum",
+                (plan.limits.requestBodiesMax + plan.limits.connectionMemoryMax + queues) >> 20))
     }
 }

@@ -107,7 +107,7 @@ final class OTLPHTTPHandler: HTTPHandler {
         let otlp = OTLPRequest(
             body: OTLPBody(note: exchange.note), context: context, span: span)
         let memory = RequestMemory(
-            environment.bodyBudget, environment.requestLimits, bodyBytes: body.count)
+            exchange.share, environment.requestLimits, bodyBytes: body.count)
         let reply = OTLPReply(exchange: exchange, head: head, memory: memory)
         guard body.count <= Self.onLoopBytesMax else { return handOver(body, otlp, reply) }
         work(body, otlp, reply, isOnLoop: true)

@@ -26,7 +26,7 @@ final class OTLPReceiver: Receiver {
     init(_ settings: OTLPReceiverSettings, _ environment: ReceiverEnvironment) {
         handler = OTLPHTTPHandler(settings, environment)
         var server = HTTPServerSettings(
-            endpoints: [settings.endpoint], bodyBudget: environment.bodyBudget)
+            endpoints: [settings.endpoint], shared: environment.limits)
         server.inheritedAddresses = environment.inheritedAddresses
         server.readHeaderTimeout = settings.readHeaderTimeout
         server.readTimeout = settings.readTimeout
