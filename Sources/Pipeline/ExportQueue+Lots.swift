@@ -18,7 +18,9 @@ extension ExportQueue {
         let retryAt = reading.sources.compactMap(\.retryAt).min()
         let all = Array(reading.sources.indices)
         guard let (first, _) = Self.oldest(of: all, in: reading)
-        else { return .nothing(retryAt: retryAt) }
+        else {
+            return .nothing(retryAt: retryAt, isAwaitingCursor: !reading.claims.isEmpty)
+        }
         let indexes = reading.sources.indices.filter {
             limits.mixesSignals || reading.sources[$0].window.first?.signal == first.signal
         }

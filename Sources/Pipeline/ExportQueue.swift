@@ -62,7 +62,7 @@ public final class ExportQueue: Sendable {
         /// than the request.
         var isWaking = false
         var isClosed = false
-        /// A closed queue that cannot read a log is empty; it is tried again otherwise.
+        /// A closed queue that cannot read a log, or has yet to get its cursor, is taken for empty.
         var endsAtFailure = false
         var isStopped = false
         /// Made by others than the cursors, and handed out first.
@@ -72,8 +72,9 @@ public final class ExportQueue: Sendable {
     enum Step {
         case lot(Lot, isMoreWaiting: Bool)
         case notBefore(Instant, missingItems: Int, missingBytes: Int)
-        /// Nothing more now; a log that could not be read is tried again then.
-        case nothing(retryAt: Instant?)
+        /// Nothing more now. There may be later without an arrival: a log that could not be read is
+        /// tried again at a time, and a cursor that was claimed has yet to come.
+        case nothing(retryAt: Instant?, isAwaitingCursor: Bool)
     }
 
     /// What a consumer finds that does not wait.
@@ -225,9 +226,10 @@ public final class ExportQueue: Sendable {
             // The rest is another consumer's business: it may have to wait for its time.
             if isMoreWaiting { wakeOne() }
             return .lot(lot)
-        case .nothing(let retryAt):
+        case .nothing(let retryAt, let isAwaitingCursor):
+            let isEmpty = retryAt == nil && !isAwaitingCursor
             // A request that has room when the queue is closed still brings its batch.
-            if isLast, retryAt == nil || arrived.endsAtFailure { return .ended }
+            if isLast, isEmpty || arrived.endsAtFailure { return .ended }
             waitForArrival(after: arrived, items: 1, bytes: 0)
             return .nothing(until: retryAt, wakeUps: arrived.wakeUps)
         case .notBefore(let time, let items, let bytes):
