@@ -111,17 +111,6 @@ extension RetrySettings {
                 "is shorter than initial_interval: what fails once is never tried again")
         }
     }
-}
-
-extension MappingReader {
-    /// Names of request headers, which count as the same in any case.
-    public mutating func checkMetadataKeys() {
-        var seen: Set<String> = []
-        for name in strings("metadata_keys", default: [])
-        where !seen.insert(name.lowercased()).inserted {
-            error(at: "metadata_keys", "has '\(name)' twice: case does not matter in them")
-        }
-    }
 
     /// A pause between attempts, at least ``pauseFloor``.
     private static func interval(
@@ -134,5 +123,16 @@ extension MappingReader {
             "is below 100ms, which is used: a destination that is down must not be asked without "
                 + "a pause")
         return pauseFloor
+    }
+}
+
+extension MappingReader {
+    /// Names of request headers, which count as the same in any case.
+    public mutating func checkMetadataKeys() {
+        var seen: Set<String> = []
+        for name in strings("metadata_keys", default: [])
+        where !seen.insert(name.lowercased()).inserted {
+            error(at: "metadata_keys", "has '\(name)' twice: case does not matter in them")
+        }
     }
 }
