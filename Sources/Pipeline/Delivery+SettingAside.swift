@@ -4,51 +4,15 @@ import Platform
 import Telemetry
 
 extension Delivery {
-    /// Finds the items of a rejected batch that the destination will not take, delivers the others,
-    /// and gives those up.
-    func narrow(
-        _ batch: QueuedBatch, rejectedBecause reason: String, _ slot: borrowing CrashSlot
-    ) {
-        guard batch.wantedItemCount > 1, let indexed = batch.indexed() else {
-            return giveUp(batch, "rejected", reason)
-        }
-        var narrowing = Narrowing(indexed, rejectedBecause: reason)
-        var totals = CursorTotals()
-        while let piece = narrowing.next() {
-            var lot = Lot([batch.part(piece.payload, items: piece.items)])
-            switch attempt(&lot, slot) {
-            case .accepted(let rejectedItemCount, _):
-                narrowing.accepted()
-                totals.exported += lot.batches[0].wantedItemCount - rejectedItemCount
-                totals = totals + lot.batches[0].exclusionTotals
-                totals.dropped += rejectedItemCount
-                dropped.with(id, batch.signal.name, "partial_success").add(rejectedItemCount)
-                metrics.sendFailed[batch.signal].add(rejectedItemCount)
-            case .rejected(let reason), .givenUp(_, let reason):
-                narrowing.rejected(because: reason)
-            case .left: return abandon(Lot([batch]))
-            }
-        }
-        let letters = narrowing.rejectedPieces.compactMap { rejected in
-            letter(
-                batch.part(rejected.piece.payload, items: rejected.piece.items), rejected.reason)
-        }
-        let count = letters.reduce(0) { $0 + $1.itemCount }
-        if count > 0 {
-            guard let setAside = putAside(letters, "rejected", batch.signal) else {
-                return abandon(Lot([batch]))
-            }
-            totals = totals + setAside
-        }
-        metrics.sent[batch.signal].add(totals.exported + totals.dropped)
-        batch.settle(as: totals)
-    }
-
     /// Takes a batch out of the way that will not be delivered.
     func giveUp(
         _ batch: QueuedBatch, _ cause: StaticString, _ reason: String, isOpaque: Bool = false
     ) {
-        guard var letter = letter(batch, reason) else { return batch.settle(as: CursorTotals()) }
+        guard let rest = batch.withoutExcluded() else { return batch.settle(as: CursorTotals()) }
+        let excluded = Set(batch.excludedItems)
+        var letter = letter(
+            batch, items: (0..<batch.itemCount).filter { !excluded.contains($0) }, rest.payload,
+            reason)
         letter.isOpaque = isOpaque
         guard let totals = putAside([letter], cause, batch.signal) else {
             return abandon(Lot([batch]))
@@ -60,29 +24,70 @@ extension Delivery {
     ///
     /// - Returns: `false` when the time was over before there was room for them.
     func exclude(_ rejected: [RejectedItem], from lot: inout Lot) -> Bool {
+        precondition(!rejected.isEmpty, "BUG: an exporter excludes no item")
         let byBatch = Dictionary(grouping: rejected, by: \.batch)
         for (index, rejected) in byBatch.sorted(by: { $0.key < $1.key }) {
             let batch = lot.batches[index]
-            // What was indexed before is not read twice in two ways; then it waits, and is tried again.
-            guard let indexed = batch.indexed() else { return false }
-            let letters = rejected.compactMap { rejected in
-                let items = rejected.item..<rejected.item + 1
-                var edit = PayloadEdit()
-                edit.keepOnly(items, of: batch.itemCount)
-                let payload = edit.apply(to: batch.payload, index: indexed.index)
-                return letter(batch.part(payload, items: items), rejected.reason)
+            guard let indexed = batch.indexed() else {
+                preconditionFailure("BUG: an exporter names items of what cannot be read")
             }
+            let parts = PayloadParts(batch.payload, indexed.index)
+            let letters = letters(
+                of: batch, parts,
+                rejected.sorted { $0.item < $1.item }.map {
+                    Rejected(items: $0.item..<$0.item + 1, reason: $0.reason)
+                })
             guard let totals = putAside(letters, "rejected", batch.signal) else { return false }
             lot.batches[index].exclude(rejected.map(\.item), as: totals)
         }
         return true
     }
 
-    /// Nil where all items were set aside before.
-    private func letter(_ whole: QueuedBatch, _ reason: String) -> DeadLetter? {
-        guard let batch = whole.withoutExcluded() else { return nil }
-        let items = (0..<whole.itemCount).filter { !whole.excludedItems.contains($0) }
-            .map { (whole.itemsOfRecord?.lowerBound ?? 0) + $0 }
+    /// Items of a batch that its destination will never have, and why.
+    struct Rejected {
+        var items: Range<Int>
+        var reason: String
+    }
+
+    /// A letter for each reason, so that what encloses items is kept once for all of them. Where
+    /// the destination has as many reasons as items, as with an id of the request in each, that
+    /// would be more than the batch itself: then there is one letter.
+    ///
+    /// - Parameter rejected: in the order of the items; what was set aside before is left out.
+    func letters(
+        of batch: QueuedBatch, _ parts: PayloadParts, _ rejected: [Rejected]
+    ) -> [DeadLetter] {
+        var places: [String: Int] = [:]
+        var groups: [(reason: String, items: [Range<Int>])] = []
+        for rejection in batch.withoutExcluded(rejected) {
+            let place = places[rejection.reason] ?? groups.count
+            if place == groups.count {
+                places[rejection.reason] = place
+                groups.append((rejection.reason, []))
+            }
+            groups[place].items.append(rejection.items)
+        }
+        let bytes = groups.reduce(0) { bytes, group in
+            bytes + group.items.reduce(0) { $0 + parts.byteCount(of: $1) }
+        }
+        if groups.count > 1, bytes > Self.lettersFactor * batch.payload.count {
+            let all = groups.flatMap(\.items).sorted { $0.lowerBound < $1.lowerBound }
+            groups = [("\(groups[0].reason) (and \(groups.count - 1) other reasons)", all)]
+        }
+        return groups.map { group in
+            letter(batch, items: group.items.flatMap { $0 }, parts.part(group.items), group.reason)
+        }
+    }
+
+    /// Bytes of letters, as a multiple of the batch's.
+    private static let lettersFactor = 2
+
+    /// - Parameter items: indices of the batch's items, in ascending order.
+    private func letter(
+        _ batch: QueuedBatch, items: [Int], _ payload: [UInt8], _ reason: String
+    ) -> DeadLetter {
+        let first = batch.itemsOfRecord?.lowerBound ?? 0
+        let items = items.map { first + $0 }
         var position = batch.letter?.position
         // Of the record's items those that are left of the letter's.
         if let known = position?.items, known.count > items.last ?? 0 {
@@ -96,14 +101,14 @@ extension Delivery {
         return DeadLetter(
             exporter: id, pipeline: batch.origin?.log.name ?? batch.letter?.pipeline ?? "",
             signal: batch.signal, reason: reason, itemCount: items.count, position: position,
-            payload: batch.payload)
+            payload: payload)
     }
 
     /// Puts letters aside, durably, and counts them; where that is not to be had, drops them. Waits
     /// for room, so that the exporter stops rather than lose anything.
     ///
     /// - Returns: nil when the time was over before there was room.
-    private func putAside(
+    func putAside(
         _ letters: [DeadLetter], _ cause: StaticString, _ signal: Signal
     ) -> CursorTotals? {
         let count = letters.reduce(0) { $0 + $1.itemCount }
@@ -146,17 +151,4 @@ extension Delivery {
     }
 
     private static let deadLettersPause = Duration.seconds(1)
-}
-
-extension Lot {
-    /// Of items that an exporter wants excluded those that are in the lot and not yet excluded.
-    func known(_ items: [RejectedItem]) -> [RejectedItem] {
-        var seen: Set<[Int]> = []
-        return items.filter { item in
-            batches.indices.contains(item.batch)
-                && (0..<batches[item.batch].itemCount).contains(item.item)
-                && !batches[item.batch].excludedItems.contains(item.item)
-                && seen.insert([item.batch, item.item]).inserted
-        }
-    }
 }

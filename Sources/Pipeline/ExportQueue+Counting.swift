@@ -43,10 +43,3 @@ extension ExportQueue.Arrivals {
         return true
     }
 }
-
-extension Int {
-    func addingClamped(_ other: Int) -> Int {
-        let (sum, isOver) = addingReportingOverflow(other)
-        return isOver ? (other > 0 ? .max : .min) : sum
-    }
-}

@@ -90,8 +90,9 @@ extension QueuedBatch {
     public var wantedItemCount: Int { itemCount - excludedItems.count }
 
     mutating func exclude(_ items: [Int], as totals: CursorTotals) {
+        let known = Set(excludedItems)
         precondition(
-            items.allSatisfy { (0..<itemCount).contains($0) && !excludedItems.contains($0) },
+            items.allSatisfy { (0..<itemCount).contains($0) && !known.contains($0) },
             "BUG: an exporter excludes an item that it was not given")
         excludedItems = (excludedItems + items).sorted()
         exclusionTotals = exclusionTotals + totals
@@ -121,10 +122,24 @@ extension QueuedBatch {
             trace: trace, origin: origin, letter: letter, place: place)
     }
 
-    /// Nil where the bytes are not what they were when they were taken.
+    /// Those of the items that were not set aside before.
+    func withoutExcluded(_ rejected: [Delivery.Rejected]) -> [Delivery.Rejected] {
+        guard !excludedItems.isEmpty else { return rejected }
+        let excluded = Set(excludedItems)
+        return rejected.flatMap { rejection in
+            rejection.items.filter { !excluded.contains($0) }.map {
+                Delivery.Rejected(items: $0..<$0 + 1, reason: rejection.reason)
+            }
+        }
+    }
+
+    /// With an index that says where items stand, and nothing of what is in them. Nil where the
+    /// bytes are not what they were when they were taken.
     public func indexed() -> Batch? {
         var index = TelemetryIndex()
-        guard (try? index.rebuild(over: payload.rawSpan, as: signal)) != nil else { return nil }
+        guard (try? index.rebuildOutline(over: payload.rawSpan, as: signal)) != nil else {
+            return nil
+        }
         return Batch(payload: payload, index: index)
     }
 }
@@ -188,9 +203,8 @@ extension QueuedBatch {
 
     private init(_ placed: PlacedRecord, _ origin: BatchOrigin) {
         let record = placed.record
-        // The log hands out no other: on the disk it is damage, and in memory are ours alone.
         guard let signal = Signal(rawValue: record.signal) else {
-            preconditionFailure("BUG: the log handed out a record of a signal that nobody knows")
+            preconditionFailure("BUG: a record of a signal that this version does not write")
         }
         let now = SystemClock().unixNanoseconds
         let age = now - min(now, record.receivedAt)

@@ -59,12 +59,28 @@ private struct Bench {
         }
     }
 
-    func dropped(_ reason: String) -> UInt64 {
+    /// One request of numbered log records.
+    func put(_ groups: [[Int]]) throws {
+        let batch = try Numbered.batch(.logs, groups)
+        #expect(
+            logs.put(
+                LogRecord(
+                    signal: Signal.logs.rawValue, itemCount: batch.itemCount,
+                    receivedAt: SystemClock().unixNanoseconds, payload: batch.payload)))
+    }
+
+    /// The numbers of the records in all requests that `answer` has accepted, given the limit.
+    func numbers(below bytesMax: Int) throws -> [Int] {
+        try exporter.lots.withLock { $0 }.filter { $0.byteCount <= bytesMax }
+            .flatMap { try Numbered.numbers($0.batches[0].payload, .logs) }.compactMap(\.self)
+    }
+
+    func dropped(_ reason: String, _ signal: String = "traces") -> UInt64 {
         registry.counter(
             "sluice_exporter_dropped_items",
             help: "Acknowledged items that will never reach their destination, by reason.",
             labels: ["exporter", "signal", "reason"]
-        ).with("test", "traces", reason).value
+        ).with("test", signal, reason).value
     }
 }
 
@@ -73,7 +89,6 @@ private func quick() -> DeliverySettings {
     settings.consumerCount = 2
     settings.retry.initialInterval = .milliseconds(1)
     settings.retry.maxInterval = .milliseconds(2)
-    settings.retry.pauseMin = .zero
     return settings
 }
 
@@ -103,6 +118,71 @@ private func quick() -> DeliverySettings {
         #expect(bench.delivery.metrics.sent[.traces].value == 14)
         #expect(bench.dropped("rejected") == 2)
         #expect(bench.delivery.status.lastError == "bad")
+    }
+
+    @Test func `What is too large is sent in parts, and the size that fits is remembered`() throws {
+        var settings = quick()
+        settings.consumerCount = 1
+        let bench = Bench(settings) { lot, _ in
+            lot.byteCount > 1_000 ? .tooLarge(because: "1 kB at most") : .accepted()
+        }
+        try bench.put([[300], [0, 200]])
+        try bench.put([[500]])
+        try bench.delivery.start()
+        #expect(bench.delivery.drain(until: .now + .seconds(20)) == 0)
+        #expect(try bench.numbers(below: 1_000).sorted() == (0..<500).flatMap { [$0, $0] })
+        #expect(bench.delivery.metrics.sent[.logs].value == 1_000)
+        #expect(bench.dropped("too_large", "logs") == 0)
+        // The second request was not sent whole, nor in halves.
+        let refused = bench.exporter.lots.withLock { $0.filter { $0.byteCount > 1_000 } }
+        #expect(refused.count <= 6)
+    }
+
+    @Test func `Only what is too large alone is given up`() throws {
+        var settings = quick()
+        settings.consumerCount = 1
+        let bench = Bench(settings) { lot, _ in
+            let numbers = try? Numbered.numbers(lot.batches[0].payload, .logs)
+            return (numbers?.contains(7) ?? false) || lot.itemCount > 20
+                ? .tooLarge(because: "no") : .accepted()
+        }
+        try bench.put([[100]])
+        try bench.delivery.start()
+        #expect(bench.delivery.drain(until: .now + .seconds(20)) == 0)
+        // One that is as large is not tried any more.
+        #expect(bench.dropped("too_large", "logs") < 100)
+        #expect(bench.dropped("too_large", "logs") >= 1)
+        #expect(
+            bench.delivery.metrics.sent[.logs].value + bench.dropped("too_large", "logs") == 100)
+    }
+
+    @Test func `Parts of what is too large are narrowed where they are rejected`() throws {
+        var settings = quick()
+        settings.consumerCount = 1
+        let bench = Bench(settings) { lot, _ in
+            if lot.itemCount > 50 { return .tooLarge(because: "no") }
+            let numbers = (try? Numbered.numbers(lot.batches[0].payload, .logs)) ?? []
+            return numbers.contains(33) || numbers.contains(77)
+                ? .reject(because: "bad") : .accepted()
+        }
+        try bench.put([[60, 60]])
+        try bench.delivery.start()
+        #expect(bench.delivery.drain(until: .now + .seconds(20)) == 0)
+        #expect(bench.dropped("rejected", "logs") == 2)
+        #expect(bench.delivery.metrics.sent[.logs].value == 118)
+    }
+
+    @Test func `Several batches that are too large together are sent apart`() throws {
+        var settings = quick()
+        settings.consumerCount = 1
+        settings.lots = LotLimits()
+        let bench = Bench(settings) { lot, _ in
+            lot.batches.count > 2 ? .tooLarge(because: "no") : .accepted()
+        }
+        bench.put(9)
+        try bench.delivery.start()
+        #expect(bench.delivery.drain(until: .now + .seconds(20)) == 0)
+        #expect(bench.delivery.metrics.sent[.traces].value == 18)
     }
 
     @Test func `An explicit max_elapsed_time ends the attempts, counted`() throws {

@@ -75,7 +75,7 @@ private func narrowing(_ signal: Signal, _ groups: [[Int]]) throws -> Narrowing 
             try destination.run(&narrowing, .logs)
             #expect(narrowing.rejectedPieces.flatMap(\.piece.items) == bad)
             #expect(destination.accepted.count == count - bad.count)
-            #expect(narrowing.attemptCount <= Narrowing.attemptsMax)
+            #expect(narrowing.attemptCount <= Narrowing.attemptsMax(itemCount: count))
         }
     }
 
@@ -87,7 +87,7 @@ private func narrowing(_ signal: Signal, _ groups: [[Int]]) throws -> Narrowing 
         var destination = Destination(bad: bad)
         var narrowing = try narrowing(.traces, [[count / 2], [count - count / 2]])
         try destination.run(&narrowing, .traces)
-        #expect(destination.attempts <= Narrowing.attemptsMax)
+        #expect(destination.attempts <= Narrowing.attemptsMax(itemCount: count))
         let rejected = narrowing.rejectedPieces.flatMap { Array($0.piece.items) }
         // Each item is in one place, and no item at fault was taken.
         #expect((rejected + destination.accepted).sorted() == Array(0..<count))
