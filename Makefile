@@ -28,13 +28,8 @@ GIGABYTES ?= 20
 KILLS ?= 1000
 SEED ?=
 CRASH_ARGS ?=
-# For `make interleavings`: how many orders of threads.
-INTERLEAVINGS ?= 100000
-# For `make reload-storm`: how many reloads.
-RELOADS ?= 10000
 
 .PHONY: build run test test-debug test-asan test-tsan test-integration crash-test hostile test-all \
-	interleavings reload-storm \
 	bench bench-backlog bench-postgres differential fuzz fuzz-replay lint format clean help \
 	dependencies build-dependencies bench-dependencies test-dependencies swift
 
@@ -77,12 +72,6 @@ crash-test: build test-dependencies $(VENV)/.installed ## KILLS=1000 SEED=: noth
 hostile: build test-dependencies $(VENV)/.installed ## SECONDS=60 SEED=: attacks, and a search for worse
 	SLUICE=$(abspath $(BINARY)) $(VENV)/bin/python Tests/hostile/hostile.py --seconds $(SECONDS) \
 		$(if $(SEED),--seed $(SEED))
-
-interleavings: swift build-dependencies ## INTERLEAVINGS=100000 orders of threads around reloads
-	SLUICE_INTERLEAVINGS=$(INTERLEAVINGS) $(SWIFT) test $(LAYERS) --filter ReloadInterleavingTests
-
-reload-storm: build test-dependencies $(VENV)/.installed ## RELOADS=10000: real reloads under load
-	SLUICE=$(abspath $(BINARY)) $(VENV)/bin/python Tests/crash/reload_storm.py --reloads $(RELOADS)
 
 bench: build bench-dependencies ## the benchmarks' table
 	Benchmarks/run

@@ -50,6 +50,26 @@ extension RawSpan {
         return true
     }
 
+    /// Below 0 where the bytes in `one` come before those in `other`, 0 where they are the same: by
+    /// the first byte that differs, and a shorter one before what it begins.
+    public func compare(_ one: ByteRange, _ other: ByteRange) -> Int {
+        let common = min(one.count, other.count)
+        var offset = 0
+        while offset + 8 <= common {
+            let word = bigEndian64(at: one.lowerBound + offset)
+            let otherWord = bigEndian64(at: other.lowerBound + offset)
+            if word != otherWord { return word < otherWord ? -1 : 1 }
+            offset += 8
+        }
+        while offset < common {
+            let byte = self.byte(at: one.lowerBound + offset)
+            let otherByte = self.byte(at: other.lowerBound + offset)
+            if byte != otherByte { return byte < otherByte ? -1 : 1 }
+            offset += 1
+        }
+        return one.count - other.count
+    }
+
     /// The bytes in `range`, copied.
     @inlinable
     public func array(_ range: ByteRange) -> [UInt8] {

@@ -39,10 +39,8 @@ public struct DiskStorage: LogStorage {
         try FileSystem.synchronizeDirectory(path)
     }
 
-    public func room(_ path: String) throws(SystemError) -> StorageRoom {
-        let room = try FileSystem.room(path)
-        return StorageRoom(
-            freeBytes: room.freeBytes, totalBytes: room.totalBytes, hasInodes: room.hasInodes)
+    public func freeBytes(_ path: String) throws(SystemError) -> Int {
+        try FileSystem.freeBytes(path)
     }
 }
 

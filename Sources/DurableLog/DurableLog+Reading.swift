@@ -4,7 +4,8 @@ import Synchronization
 /// What cursors read.
 extension DurableLog {
     enum Found {
-        /// Nothing up to the end; so many items are before that.
+        case none
+        /// Nothing yet; so many items are before the end.
         case end(LogPosition, itemsBefore: UInt64)
         case inMemory([PlacedRecord])
         case inSegment(Segment)
@@ -18,9 +19,7 @@ extension DurableLog {
             guard let first = state.recent.first, first.position.number <= number else {
                 // The last one at the latest ends where the log does.
                 let segment = state.segments.first { $0.endPosition > number }
-                // Where the newest records are gone, nothing comes before the end.
-                return segment.map(Found.inSegment)
-                    ?? .end(state.position(before: state.end), itemsBefore: state.itemsEnd)
+                return segment.map(Found.inSegment) ?? .none
             }
             var found: [PlacedRecord] = []
             var bytes = 0
@@ -67,9 +66,7 @@ extension DurableLog {
             try reader.copy(range, to: try storage.create(path))
             try storage.synchronizeDirectory("\(directory)/damaged")
             isSaved = true
-            noteSuccess(.copyDamage, of: name)
         } catch {
-            noteFailure(.copyDamage, of: name, "\(path): \(error)")
             try? storage.remove(path)
             state.withLock { _ = $0.uncopied.insert(segment.header.number) }
         }

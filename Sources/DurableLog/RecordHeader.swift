@@ -13,11 +13,6 @@ struct RecordHeader: Equatable {
     var signal: UInt8
     var flags: RecordFlags
 
-    /// Whether this version knows what the record is.
-    var isKnown: Bool {
-        RecordKind.known.contains(kind) && RecordFlags.known.isSuperset(of: flags)
-    }
-
     /// Of the whole record in its file.
     var bytesOnDisk: Int { LogFormat.recordBytes(content: Int(storedBytes)) }
 
@@ -55,9 +50,8 @@ extension RecordHeader {
                     of: bytes.extracting(start + 8..<start + LogFormat.recordHeaderBytes),
                     offset: offset)
         else { return nil }
-        position = bytes.littleEndian64(at: start + 12)
-        guard position < LogFormat.numberEnd else { return nil }
         contentChecksum = bytes.littleEndian32(at: start + 8)
+        position = bytes.littleEndian64(at: start + 12)
         receivedAt = bytes.littleEndian64(at: start + 20)
         itemCount = bytes.littleEndian32(at: start + 28)
         storedBytes = bytes.littleEndian32(at: start + 32)

@@ -142,11 +142,9 @@ struct ModelStorage: LogStorage {
         }
     }
 
-    func room(_ path: String) throws(SystemError) -> StorageRoom {
+    func freeBytes(_ path: String) throws(SystemError) -> Int {
         try call("statvfs", .ask) { state throws(SystemError) in
-            StorageRoom(
-                freeBytes: max(0, state.capacityBytes - state.usedBytes),
-                hasInodes: state.hasInodes)
+            max(0, state.capacityBytes - state.usedBytes)
         }
     }
 }

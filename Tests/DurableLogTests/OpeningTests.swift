@@ -204,5 +204,5 @@ private final class CountingStorage: LogStorage {
         try disk.synchronizeDirectory(path)
     }
 
-    func room(_ path: String) throws(SystemError) -> StorageRoom { try disk.room(path) }
+    func freeBytes(_ path: String) throws(SystemError) -> Int { try disk.freeBytes(path) }
 }

@@ -65,11 +65,12 @@ extension DebugText {
         case .gauge, .sum: return [("", text(point.number))]
         case .histogram:
             values = totals(point)
-            for (index, count) in point.bucketCounts.enumerated() {
+            for (index, count) in point.bucketCounts.prefix(bucketsShownMax).enumerated() {
                 let bounds = point.explicitBounds
                 let bound = index < bounds.count ? "\(bounds[index])" : "+Inf"
                 values.append(("le\(bound)", "\(count)"))
             }
+            values += more(than: point.bucketCounts.count, "buckets")
         case .exponentialHistogram:
             values = totals(point)
             values.append(("scale", "\(point.scale)"))
@@ -81,7 +82,10 @@ extension DebugText {
             values += buckets("negative", point.negative)
         case .summary:
             values = [("count", "\(point.count)"), ("sum", "\(point.sum ?? 0)")]
-            for (quantile, value) in point.quantiles { values.append(("q\(quantile)", "\(value)")) }
+            for (quantile, value) in point.quantiles.prefix(bucketsShownMax) {
+                values.append(("q\(quantile)", "\(value)"))
+            }
+            values += more(than: point.quantiles.count, "quantiles")
         }
         return values
     }
@@ -96,9 +100,16 @@ extension DebugText {
     private static func buckets(
         _ name: String, _ buckets: DataPointView.Buckets
     ) -> [(name: String, text: String)] {
-        buckets.counts.enumerated().map { index, count in
+        buckets.counts.prefix(bucketsShownMax).enumerated().map { index, count in
             ("\(name)[\(Int(buckets.offset) + index)]", "\(count)")
-        }
+        } + more(than: buckets.counts.count, "\(name) buckets")
+    }
+
+    /// Of one point, on either side: what SDKs have at most.
+    private static let bucketsShownMax = 160
+
+    private static func more(than count: Int, _ what: String) -> [(name: String, text: String)] {
+        count > bucketsShownMax ? [("more \(what)", "\(count - bucketsShownMax)")] : []
     }
 
     private static func text(_ number: DataPointView.Number) -> String {

@@ -28,14 +28,27 @@ struct DebugText {
         let span = payload.rawSpan
         var scopeIndex = 0
         var metrics = index.metrics[...]
+        noteItemless(index)
         for (resourceIndex, resource) in index.resources.enumerated() {
+            if resource.items.isEmpty {
+                // Their scopes and metrics have none either.
+                while scopeIndex < index.scopes.count,
+                    index.scopes[scopeIndex].resource == resourceIndex
+                {
+                    metrics = metrics.drop { $0.scope == scopeIndex }
+                    scopeIndex += 1
+                }
+                continue
+            }
             describe(resource, number: resourceIndex, index, span, isDetailed: isDetailed)
             var number = 0
             while scopeIndex < index.scopes.count,
                 index.scopes[scopeIndex].resource == resourceIndex
             {
-                describe(index.scopes[scopeIndex], number, index, span, isDetailed: isDetailed)
                 let items = index.items[index.scopes[scopeIndex].items]
+                if !items.isEmpty {
+                    describe(index.scopes[scopeIndex], number, index, span, isDetailed: isDetailed)
+                }
                 if index.signal == .metrics {
                     // Metrics stand in the order of their scopes.
                     let own = metrics.prefix { $0.scope == scopeIndex }
@@ -48,6 +61,19 @@ struct DebugText {
                 number += 1
             }
         }
+    }
+
+    /// What has no items is not shown: it says nothing of anything, and a request can hold more of
+    /// it than a person can read.
+    private mutating func noteItemless(_ index: TelemetryIndex) {
+        let counts = [
+            ("resources", index.resources.count { $0.items.isEmpty }),
+            ("scopes", index.scopes.count { $0.items.isEmpty }),
+            ("metrics", index.metrics.count { $0.items.isEmpty }),
+        ].filter { $0.1 > 0 }
+        guard !counts.isEmpty else { return }
+        let texts = counts.map { "\($0.1) \($0.0)" }
+        line("not shown, being without items: \(texts.joined(separator: ", "))")
     }
 
     mutating func line(_ text: String) {
@@ -120,7 +146,7 @@ struct DebugText {
         _ metrics: ArraySlice<MetricEntry>, _ index: TelemetryIndex, _ span: RawSpan,
         isDetailed: Bool
     ) {
-        for (number, metric) in metrics.enumerated() {
+        for (number, metric) in metrics.enumerated() where !metric.items.isEmpty {
             if isDetailed { detail(metric, number, span) }
             for (number, item) in index.items[metric.items].enumerated() {
                 let point = DataPointView(item.body, metric.kind, in: span)

@@ -84,11 +84,6 @@ struct AttributeOrder {
         _ key: ByteRange, _ other: ByteRange, _ bytes: RawSpan
     ) -> Bool {
         guard key.count == other.count else { return key.count < other.count }
-        for index in 0..<key.count {
-            let byte = bytes.byte(at: key.lowerBound + index)
-            let otherByte = bytes.byte(at: other.lowerBound + index)
-            if byte != otherByte { return byte < otherByte }
-        }
-        return false
+        return bytes.compare(key, other) < 0
     }
 }

@@ -12,6 +12,9 @@ struct ResourceContext {
 
     /// For a resource that doesn't name its service, as the semantic conventions say.
     private static let unknownService = Array("unknown_service".utf8)
+    /// Each row repeats the name, so that a long one would be there as often as there are items. A
+    /// longer one is cut in the columns; among the attributes it is whole.
+    static let serviceNameBytesMax = 255
 
     // message Resource { repeated KeyValue attributes = 1; uint32 dropped_attributes_count = 2;
     //   repeated EntityRef entity_refs = 3; }
@@ -23,7 +26,16 @@ struct ResourceContext {
         hash.combine(bytes, schemaURL)
         id = Int64(bitPattern: hash.value)
         names = ServiceNames(AttributeReader(body, field: 1), bytes)
-        serviceName = names.name.isEmpty ? Self.unknownService : bytes.array(names.name)
+        serviceName =
+            names.name.isEmpty ? Self.unknownService : bytes.array(Self.cut(names.name, bytes))
+    }
+
+    /// The longest part of whole characters that a column holds.
+    private static func cut(_ name: ByteRange, _ bytes: RawSpan) -> ByteRange {
+        guard name.count > serviceNameBytesMax else { return name }
+        var end = name.lowerBound + serviceNameBytesMax
+        while end > name.lowerBound, bytes.byte(at: end) & 0xC0 == 0x80 { end -= 1 }
+        return ByteRange(start: name.lowerBound, end: end)
     }
 
     var attributes: AttributeReader { AttributeReader(body, field: 1) }

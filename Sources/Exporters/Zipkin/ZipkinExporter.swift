@@ -4,12 +4,15 @@ import HTTPClient
 public import OTLP
 public import Pipeline
 import Platform
+import Telemetry
 
 /// `zipkin`: spans in Zipkin's v2 JSON, to Zipkin or whatever understands it.
 final class ZipkinExporter: Exporter {
     private let sender: HTTPSender
     private let defaultServiceName: String
     private let clock: any Clock
+    private let omittedTags: Counter
+    private let log: Logger
 
     init(_ settings: ZipkinSettings, _ environment: ComponentEnvironment) throws(ComponentError) {
         guard let url = settings.url else { throw ComponentError("endpoint is required") }
@@ -19,6 +22,13 @@ final class ZipkinExporter: Exporter {
             url, settings.http, contentType: "application/json", compressors: compressors)
         defaultServiceName = settings.defaultServiceName
         clock = environment.clock
+        log = environment.log
+        omittedTags = environment.metrics.counter(
+            "sluice_exporter_omitted_tags",
+            help: "Attributes of resources that spans do not repeat as tags: together they would "
+                + "be many times the request.",
+            labels: ["exporter"]
+        ).with(environment.id)
     }
 
     func export(_ lot: Lot) -> ExportOutcome {
@@ -37,6 +47,12 @@ final class ZipkinExporter: Exporter {
                 because: "more than \(ZipkinText.bytesMaxStandard) bytes as Zipkin's JSON")
         }
         let rejectedSpanCount = text.rejectedSpanCount
+        if text.omittedTagCount > 0 {
+            omittedTags.add(text.omittedTagCount)
+            log.rateLimited.warn(
+                "spans share more attributes of their resource than each can repeat as tags",
+                LogField("omitted", text.omittedTagCount))
+        }
         let trace = lot.batches.lazy.compactMap(\.trace).first
         do throws(HTTPClientError) {
             let response = try sender.post([text.finish()], continuing: trace)

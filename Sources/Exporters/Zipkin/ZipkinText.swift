@@ -13,9 +13,9 @@ struct ZipkinText {
 
     private let bytesMax: Int
 
-    /// Each span repeats the attributes of its resource, so that a small request can have a list
-    /// of many gigabytes.
     static let bytesMaxStandard = 64 << 20
+    /// Tags of resources and scopes that were left out; see `Inherited`.
+    private(set) var omittedTagCount = 0
 
     init(defaultServiceName: String, bytesMax: Int = ZipkinText.bytesMaxStandard) {
         self.bytesMax = bytesMax
@@ -34,15 +34,21 @@ struct ZipkinText {
         var resourceIndex: Int32 = -1
         var service = ""
         var resourceTags = ZipkinTags()
+        let inherited = Inherited(index, payloadBytes: payload.count)
         for scope in index.scopes {
             if scope.resource != resourceIndex {
                 resourceIndex = scope.resource
                 resourceTags = Self.tags(of: index.resources[Int(resourceIndex)], span)
                 service = Self.takeServiceName(from: &resourceTags) ?? defaultServiceName
             }
+            guard !scope.items.isEmpty else { continue }
             var tags = resourceTags
             if !scope.name.isEmpty { tags["otel.scope.name"] = span.string(scope.name) }
             if !scope.version.isEmpty { tags["otel.scope.version"] = span.string(scope.version) }
+            if let limit = inherited.bytesMax {
+                omittedTagCount += tags.cut(to: limit) * scope.items.count
+                service = inherited.cut(service)
+            }
             for item in index.items[scope.items] {
                 guard json.bytes.count <= bytesMax else {
                     isTooLarge = true
@@ -50,6 +56,32 @@ struct ZipkinText {
                 }
                 append(SpanView(item.body, in: span), span, service: service, tags)
             }
+        }
+    }
+
+    /// What each span repeats of its resource and its scope. A request of megabytes of attributes
+    /// that many small spans share would be a list of many gigabytes: all spans together repeat no
+    /// more than `factor` times the request's size, or `bytesMin` where that is more.
+    private struct Inherited {
+        static let factor = 16
+        static let bytesMin = 4 << 20
+
+        /// For each span of the request; nil where all of it may be repeated.
+        let bytesMax: Int?
+
+        init(_ index: TelemetryIndex, payloadBytes: Int) {
+            let wanted = index.scopes.reduce(0) { bytes, scope in
+                let resource = index.resources[Int(scope.resource)]
+                return bytes + scope.items.count
+                    * (resource.attributes.count + scope.name.count + scope.version.count)
+            }
+            let allowed = max(Self.bytesMin, payloadBytes * Self.factor)
+            bytesMax = wanted > allowed ? allowed / max(1, index.items.count) : nil
+        }
+
+        func cut(_ service: String) -> String {
+            guard let bytesMax, service.utf8.count > bytesMax else { return service }
+            return String(decoding: service.utf8.prefix(bytesMax), as: UTF8.self)
         }
     }
 

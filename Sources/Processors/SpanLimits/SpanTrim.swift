@@ -9,8 +9,8 @@ struct SpanTrim {
         let limit: Int
         var count = 0
         var dropped = 0
-        /// Fields that say so already; the last counts.
-        var counters: [WireField] = []
+        /// What a field says of it already; of several the last counts.
+        var droppedBefore: UInt32?
 
         /// Counts one more.
         /// - Returns: whether it is within the limit.
@@ -64,15 +64,15 @@ struct SpanTrim {
                 } else {
                     edit.remove(field.field, inside: target)
                 }
-            case 10: attributes.counters.append(field)
-            case 12: events.counters.append(field)
-            case 14: links.counters.append(field)
+            case 10: attributes.droppedBefore = UInt32(truncatingIfNeeded: field.bits)
+            case 12: events.droppedBefore = UInt32(truncatingIfNeeded: field.bits)
+            case 14: links.droppedBefore = UInt32(truncatingIfNeeded: field.bits)
             default: continue
             }
         }
-        correct(attributes, item, &edit)
-        correct(events, item, &edit)
-        correct(links, item, &edit)
+        correct(attributes, item, payload, &edit)
+        correct(events, item, payload, &edit)
+        correct(links, item, payload, &edit)
         tally.attributes += attributes.dropped
         tally.events += events.dropped
         tally.links += links.dropped
@@ -104,11 +104,18 @@ struct SpanTrim {
         edit.replace(field.field, inside: target, with: writer.bytes)
     }
 
-    private func correct(_ part: Part, _ item: ItemEntry, _ edit: inout PayloadEdit) {
+    private func correct(
+        _ part: Part, _ item: ItemEntry, _ payload: RawSpan, _ edit: inout PayloadEdit
+    ) {
         guard part.dropped > 0 else { return }
-        for counter in part.counters { edit.remove(counter.field, inside: target) }
+        if part.droppedBefore != nil {
+            var counters = MessageReader(item.body, field: part.droppedCountField)
+            while let counter = counters.next(in: payload) {
+                edit.remove(counter.field, inside: target)
+            }
+        }
         var writer = ProtobufWriter()
-        let before = UInt32(truncatingIfNeeded: part.counters.last?.bits ?? 0)
+        let before = part.droppedBefore ?? 0
         writer.varint(part.droppedCountField, UInt64(before.adding(part.dropped)))
         edit.insert(writer.bytes, at: item.body.upperBound, inside: target)
     }

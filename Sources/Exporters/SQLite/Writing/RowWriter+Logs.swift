@@ -39,7 +39,8 @@ extension RowWriter {
         logs.bindUnlessZero(Int64(record.flags))
         logs.bindUnlessZero(Int64(record.droppedAttributesCount))
         bindJSON(logs, attributes)
-        logs.bind(AdjustedCount.of(threshold: threshold, bytes))
+        let adjusted = AdjustedCount.of(threshold: threshold, bytes)
+        logs.bind(emptyCount > 1 ? Double(emptyCount) : adjusted)
         try logs.run()
     }
 

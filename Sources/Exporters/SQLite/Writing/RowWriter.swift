@@ -12,6 +12,8 @@ final class RowWriter {
     /// Nanoseconds since 1970 when this transaction began.
     var now: Int64 = 0
     var dictionary = DictionaryCache()
+    /// How many log records without any content the row that comes next stands for.
+    var emptyCount = 1
     /// Numbers beyond 2^63 - 1 that became 2^63 - 1.
     var clampedCount = 0
 
@@ -75,7 +77,19 @@ final class RowWriter {
     ) throws(SQLiteError) -> Int {
         var rejectedCount = 0
         var metric: MetricContext?
-        for item in index.items[index.scopes[scopeIndex].items] {
+        let items = index.items[index.scopes[scopeIndex].items]
+        var next = items.startIndex
+        while next < items.endIndex {
+            let item = items[next]
+            next += 1
+            emptyCount = 1
+            if index.signal == .logs, item.body.isEmpty {
+                // Nothing tells one of them from another.
+                while next < items.endIndex, items[next].body.isEmpty {
+                    next += 1
+                    emptyCount += 1
+                }
+            }
             json.removeAll()
             do throws(SQLiteError) {
                 switch index.signal {
@@ -90,7 +104,7 @@ final class RowWriter {
                 nextID += 1
             } catch {
                 guard error.isTooBig else { throw error }
-                rejectedCount += 1
+                rejectedCount += emptyCount
             }
         }
         return rejectedCount
