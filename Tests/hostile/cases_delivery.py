@@ -3,6 +3,7 @@
 import numbered
 from destination import OK, answer, slowly
 from lab import case
+from messages import delimited, varint
 from sluice import configuration, wait_until
 
 RETRY = {"retry_on_failure": {"initial_interval": "20ms", "max_interval": "100ms"}}
@@ -103,3 +104,53 @@ def a_slow_destination_takes_all_in_the_end(lab):
     for _ in range(300):
         assert client.send("logs", 100, 500) == 200
     everything_arrives(lab, destination, gateway, client, seconds=120)
+
+
+WAITS = [
+    "99999999999999999999999", "-1", "1e400", "", "0", "Fri, 31 Dec 9999 23:59:59 GMT",
+    "Mon, 01 Jan 0000 00:00:00 GMT", "Thu, 01 Jan 1970 00:00:00 GMT", "NaN", "9223372036854775807"]
+
+
+@case
+def odd_times_to_wait_are_survived(lab):
+    """Each exporter's destination names another; one without a fault takes its data beside them."""
+    well = lab.destination()
+    exporters = {"otlp_http/well": {"endpoint": well.url}}
+    for number, wait in enumerate(WAITS):
+        refusing = lab.destination(
+            lambda path, body, wait=wait: answer(503, f"Retry-After: {wait}\r\n"))
+        exporters[f"otlp_http/{number}"] = {"endpoint": refusing.url, **RETRY}
+    gateway = lab.gateway(configuration(exporters, signals=("logs",)), is_ended_by_case=True)
+    client = lab.client(gateway)
+    assert [client.send("logs") for _ in range(3)] == [200] * 3
+    wait_until(lambda: not client.all_acknowledged() - well.received(), 10, what="all at one")
+    gateway.end()
+
+
+REJECTED = [0, 1, 10, 11, -1, (1 << 63) - 1, -(1 << 63)]
+
+
+@case
+def odd_partial_successes_are_survived(lab):
+    """Of ten items a destination says that it rejected more, or fewer than none."""
+    destinations = []
+    exporters = {}
+    for number, rejected in enumerate(REJECTED):
+        partial = delimited(1, b"\x08" + varint(rejected & (1 << 64) - 1) + delimited(2, b"no"))
+        text = b'{"partialSuccess":{"rejectedLogRecords":"%d"}}' % rejected
+        for encoding, body, kind in (
+                ("proto", partial, "x-protobuf"), ("json", text, "json")):
+            reply = (f"HTTP/1.1 200 OK\r\nContent-Type: application/{kind}\r\n"
+                     f"Content-Length: {len(body)}\r\n\r\n").encode() + body
+            destinations.append(lab.destination(lambda path, body, reply=reply: reply))
+            exporters[f"otlp_http/{encoding}-{number}"] = {
+                "endpoint": destinations[-1].url, "encoding": encoding, **RETRY}
+    gateway = lab.gateway(configuration(exporters, signals=("logs",)))
+    client = lab.client(gateway)
+    assert [client.send("logs", 10) for _ in range(3)] == [200] * 3
+    gateway.settle()
+    for destination in destinations:
+        assert not client.all_acknowledged() - destination.received()
+    for pipeline in gateway.flow()["pipelines"]:
+        for exporter in pipeline["exporters"]:
+            assert exporter["balanced"], exporter

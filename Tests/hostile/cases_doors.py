@@ -318,3 +318,21 @@ def it_ends_in_time_although_clients_hold_on(lab):
     lab.say(f"{seconds:.1f} s")
     assert seconds < 4, f"{seconds:.1f} s"
     close_all(held)
+
+
+@case
+def many_addresses_are_forgotten(lab):
+    """A share for each peer is no reason to remember every peer that there ever was."""
+    gateway = lab.gateway(configuration(PLAIN))
+    before, samples = gateway.memory(), len(gateway.metrics())
+    count = 20_000 if lab.is_long else 1500
+    for number in range(count):
+        with contextlib.suppress(OSError):
+            one = numbered.connect(
+                gateway.address, f"127.{1 + number // 62_500}.{number // 250 % 250}.{1 + number % 250}")
+            one.send(WHOLE)
+            assert one.response().status == 200
+            one.close()
+    comes_back(gateway, before)
+    more = len(gateway.metrics()) - samples
+    assert more < 20, f"{more} metrics more than before"

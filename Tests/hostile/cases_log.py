@@ -164,6 +164,11 @@ def reloads_under_attack_lose_nothing(lab):
 
     gateway = lab.gateway(settings(True, "", False))
     client = lab.client(gateway)
+    for signal_name in ("traces", "logs", "metrics"):
+        for _ in range(10):
+            assert client.send(signal_name, 100) == 200
+    gateway.settle()
+    before = gateway.memory()
     stop = beside(lab, throwing(gateway, bombs.EXPORT[:3]))
     until = time.monotonic() + (60 if lab.is_long else 3)
     reloads = 0
@@ -171,6 +176,8 @@ def reloads_under_attack_lose_nothing(lab):
     while time.monotonic() < until:
         changed = settings(lab.random.random() < 0.5, str(reloads), lab.random.random() < 0.5)
         # The port is the kernel's choice, and stays.
+        if lab.random.random() < 0.1:
+            changed["service"]["pipelines"]["nonsense"] = {}
         write_configuration(where.with_suffix(".next"), changed)
         os.rename(where.with_suffix(".next"), where)
         gateway.must_live()
@@ -179,7 +186,11 @@ def reloads_under_attack_lose_nothing(lab):
         client.send(lab.random.choice(["traces", "logs"]))
         time.sleep(lab.random.choice([0, 0.001, 0.005, 0.02, 0.1]))
     stop()
+    # Whatever it was that came last: the first exporter is in each of them.
+    write_configuration(where, settings(True, "", False))
+    gateway.signal(signal.SIGHUP)
     gateway.settle(60)
+    comes_back(gateway, before)
     wanted = client.all_acknowledged()
     missing = (len(wanted - downstream.received("/first")),
                len(wanted - numbered.in_sqlite(gateway.directory / "store.db")[0]))

@@ -66,6 +66,7 @@ class Outcome:
         self.passed, self.failed = 0, []
         self.inputs = self.bytes = self.peak = 0
         self.worst = None
+        self.findings = []
 
     def case(self, name, error, lines, seconds):
         print(f"{'failed' if error else 'passed'} {seconds:5.1f} s  {name}", flush=True)
@@ -74,6 +75,7 @@ class Outcome:
         self.count(name, error)
 
     def path(self, findings, seconds):
+        self.findings.append(findings)
         faults = findings.faults
         worst = "no inputs"
         if findings.worst:
@@ -116,6 +118,8 @@ def main():
     parser.add_argument("--short", action="store_true", help="what `make test` runs")
     parser.add_argument("--seconds", type=float, default=600, help="how long to search")
     parser.add_argument("--seed", default="1")
+    parser.add_argument(
+        "--keep", action="store_true", help="write what was worst on each path to worst.json")
     parser.add_argument("--only", default="", help="cases and paths whose names contain it")
     options = parser.parse_args()
     if not BINARY.exists():
@@ -146,6 +150,8 @@ def main():
                 outcome.case(*result)
             else:
                 outcome.path(*result)
+    if options.keep:
+        search.keep([findings for findings in outcome.findings if findings.inputs])
     outcome.close(time.monotonic() - started)
     return 1 if outcome.failed else 0
 

@@ -15,6 +15,7 @@ from parameters import Parameters, is_possible, mutated, random_parameters
 from paths import BY_NAME
 
 KEPT = pathlib.Path(__file__).parent / "worst.json"
+KEPT_MAX = 3
 # A measurement that breaks the bound is made again, as another process may have spoiled it.
 REPEATS = 2
 # So many steps without a rise, and the climb begins elsewhere.
@@ -29,6 +30,8 @@ class Findings:
         self.inputs = 0
         self.bytes = 0
         self.worst = None
+        # The worst of each shape: (score, parameters).
+        self.by_shape = {}
         self.faults = []
         self.peak_bytes = 0
         self.ceiling_bytes = 0
@@ -39,12 +42,26 @@ class Findings:
         self.peak_bytes = max(self.peak_bytes, measured.peak_bytes)
         if self.worst is None or measured.score > self.worst[1].score:
             self.worst = (p, measured)
+        if measured.score > self.by_shape.get(p.shape, (0, None))[0]:
+            self.by_shape[p.shape] = measured.score, p
 
 
 def kept(path):
     """The parameters that were worst on a path, of this build's shapes."""
     known = json.loads(KEPT.read_text()).get(path.name, [])
     return [p for each in known if (p := Parameters(**each)).shape in shapes.SHAPES]
+
+
+def keep(all_findings):
+    """Writes the worst of each path for later runs: parameters, a line each."""
+    known = json.loads(KEPT.read_text())
+    for findings in all_findings:
+        worst = sorted(findings.by_shape.values(), key=lambda each: -each[0])[:KEPT_MAX]
+        if worst:
+            known[findings.path] = [p.known() for _, p in worst]
+    lines = [f"  {json.dumps(path)}: [\n" + ",\n".join(
+        "    " + json.dumps(p) for p in inputs) + "]" for path, inputs in known.items()]
+    KEPT.write_text("{\n" + ",\n".join(lines) + "\n}\n")
 
 
 def try_out(meter, findings, p):
