@@ -7,11 +7,17 @@ import Testing
 struct ResourceDetectionTests {
     private static func sources(
         _ environment: [String: String] = [:], files: [String: String] = [:],
-        canonicalName: String? = nil
+        canonicalName: String? = nil, reverseName: String? = nil
     ) -> DetectionSources {
         DetectionSources(
             environment: { environment[$0] }, file: { files[$0] }, hostName: { "box" },
-            canonicalName: { _, _ in canonicalName })
+            canonicalName: { _, _ in canonicalName }, reverseName: { _, _ in reverseName },
+            interfaces: {
+                [
+                    NetworkInterface(name: "eth0", addresses: ["10.0.0.2", "fe80::1"]),
+                    NetworkInterface(name: "tun0", addresses: []),
+                ]
+            })
     }
 
     private static func detected(
@@ -21,7 +27,113 @@ struct ResourceDetectionTests {
         var detection = Detection(settings, sources)
         detection.run()
         return Dictionary(
-            uniqueKeysWithValues: detection.attributes.list.map { ($0.key, $0.value) })
+            uniqueKeysWithValues: detection.attributes.list.map { key, value in
+                switch value {
+                case .string(let text): (key, text)
+                case .int(let number): (key, "int \(number)")
+                case .strings(let texts): (key, texts.joined(separator: " "))
+                }
+            })
+    }
+
+    @Test func `The network and the processor are known when asked for`() {
+        let names = [
+            "host.ip", "host.mac", "host.interface", "host.cpu.vendor.id", "host.cpu.family",
+            "host.cpu.model.id", "host.cpu.model.name", "host.cpu.stepping",
+            "host.cpu.cache.l2.size", "os.build.id",
+        ]
+        let switches = names.map { "      \($0): {enabled: true}" }.joined(separator: "\n")
+        let cpu = """
+            processor\t: 0
+            vendor_id\t: GenuineIntel
+            cpu family\t: 6
+            model\t\t: 106
+            model name\t: Intel(R) Xeon(R): 8375C
+            stepping\t: 6
+            cache size\t: 512 KB
+
+            processor\t: 1
+            vendor_id\t: other
+            """
+        let found = Self.detected(
+            """
+            detectors: [system]
+            system:
+              hostname_sources: [lookup]
+              resource_attributes:
+            \(switches)
+            """,
+            Self.sources(
+                files: [
+                    "/sys/class/net/eth0/address": "02:42:ac:11:00:02\n", "/proc/cpuinfo": cpu,
+                    "/etc/os-release": "BUILD_ID=rolling\n",
+                ], reverseName: "box.example."))
+        #expect(
+            found == [
+                "host.name": "box.example", "os.type": "linux", "host.ip": "10.0.0.2 fe80::1",
+                "host.mac": "02-42-AC-11-00-02", "host.interface": "eth0 tun0",
+                "host.cpu.vendor.id": "GenuineIntel", "host.cpu.family": "6",
+                "host.cpu.model.id": "106", "host.cpu.model.name": "Intel(R) Xeon(R): 8375C",
+                "host.cpu.stepping": "6", "host.cpu.cache.l2.size": "int 524288",
+                "os.build.id": "rolling",
+            ])
+    }
+
+    @Test func `Platforms are known by their variables and files, and away from them not at all`() {
+        let all = "detectors: [lambda, heroku, elastic_beanstalk, dynatrace]"
+        #expect(Self.detected(all, Self.sources()).isEmpty)
+        let lambda = [
+            "AWS_LAMBDA_FUNCTION_NAME": "f", "AWS_REGION": "r", "AWS_LAMBDA_FUNCTION_VERSION": "3",
+            "AWS_LAMBDA_LOG_STREAM_NAME": "s", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": "128",
+            "AWS_LAMBDA_LOG_GROUP_NAME": "g",
+        ]
+        #expect(
+            Self.detected(
+                """
+                detectors: [lambda]
+                lambda: {resource_attributes: {faas.max_memory: {enabled: false}}}
+                """, Self.sources(lambda)) == [
+                    "cloud.provider": "aws", "cloud.platform": "aws_lambda", "cloud.region": "r",
+                    "faas.name": "f", "faas.version": "3", "faas.instance": "s",
+                    "aws.log.group.names": "g", "aws.log.stream.names": "s",
+                ])
+        #expect(
+            Self.detected(
+                "detectors: [heroku]",
+                Self.sources(["HEROKU_DYNO_ID": "d", "HEROKU_APP_NAME": "shop"])) == [
+                    "cloud.provider": "heroku", "service.instance.id": "d", "service.name": "shop",
+                ])
+        let beanstalk = #"{"deployment_id": 7, "environment_name": "prod", "version_label": "v1"}"#
+        #expect(
+            Self.detected(
+                "detectors: [elasticbeanstalk]",
+                Self.sources(files: ["/var/elasticbeanstalk/xray/environment.conf": beanstalk]))
+                == [
+                    "cloud.provider": "aws", "cloud.platform": "aws_elastic_beanstalk",
+                    "service.instance.id": "7", "deployment.environment": "prod",
+                    "service.version": "v1",
+                ])
+    }
+
+    @Test func `Detectors that would ask a network find nothing, with one warning`() {
+        let yaml = """
+            detectors: [env, system, ec2, gcp, azure]
+            ec2: {tags: [a]}
+            gcp: {resource_attributes: {cloud.zone: {enabled: true}}}
+            max_idle_conns: 5
+            """
+        let report = reading(yaml, ResourceDetectionFactory.read).report
+        #expect(!report.contains("error"))
+        #expect(report.contains("ec2, gcp, azure would ask a network service"))
+        #expect(report.split(separator: "\n").count == 3)
+        #expect(Self.detected("detectors: [ec2]", Self.sources()).isEmpty)
+    }
+
+    @Test func `This machine's interfaces can be read`() {
+        for interface in DetectionSources.machine.interfaces() {
+            #expect(!interface.name.isEmpty && interface.name != "lo")
+            #expect(interface.addresses.allSatisfy { !$0.contains("%") && !$0.isEmpty })
+        }
     }
 
     @Test(arguments: [
@@ -141,15 +253,14 @@ struct ResourceDetectionTests {
     }
 
     @Test(arguments: [
-        ("detectors: [ec2]", "ec2 asks a network service and is not built"),
         ("detectors: [sytem]", "unknown detector 'sytem'"),
-        ("{detectors: [system], system: {hostname_sources: [lookup]}}", "lookup is not built"),
+        ("{detectors: [system], system: {hostname_sources: [dsn]}}", "os, dns, cname or lookup"),
         (
-            "{detectors: [env], system: {resource_attributes: {host.ip: {enabled: true}}}}",
-            "\"host.ip\": is not built"
+            "{detectors: [env], system: {resource_attributes: {host.cup: {enabled: true}}}}",
+            "unknown key"
         ),
     ])
-    func `What is not built is said`(_ yaml: String, _ message: String) {
+    func `What is not known is said`(_ yaml: String, _ message: String) {
         let report = reading(yaml, ResourceDetectionFactory.read).report
         #expect(report.contains(message), "\(report)")
     }

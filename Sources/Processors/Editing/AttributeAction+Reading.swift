@@ -167,11 +167,7 @@ extension EncodedValue {
         case .list(let nodes):
             let values = nodes.compactMap { read($0, at: key, reader) }
             guard values.count == nodes.count else { return nil }
-            var writer = ProtobufWriter()
-            writer.message(5) { list in
-                for value in values { list.bytes(1, value) }
-            }
-            return writer.bytes
+            return list(values)
         case .mapping(let entries):
             let values = entries.compactMap { read($0.value, at: key, reader) }
             guard values.count == entries.count else { return nil }

@@ -95,6 +95,15 @@ enum EncodedValue {
         return writer.bytes
     }
 
+    /// - Parameter values: bodies of `AnyValue`.
+    static func list(_ values: [[UInt8]]) -> [UInt8] {
+        var writer = ProtobufWriter()
+        writer.message(5) { list in
+            for value in values { list.bytes(1, value) }
+        }
+        return writer.bytes
+    }
+
     static func double(_ value: Double) -> [UInt8] {
         var writer = ProtobufWriter()
         writer.double(4, value)

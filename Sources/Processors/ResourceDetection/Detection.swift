@@ -2,7 +2,7 @@
 struct Detection {
     let settings: ResourceDetectionSettings
     let sources: DetectionSources
-    private(set) var attributes = DetectedAttributes()
+    var attributes = DetectedAttributes()
     /// What could not be read, in words for the log.
     private(set) var problems: [String] = []
 
@@ -11,14 +11,21 @@ struct Detection {
         self.sources = sources
     }
 
+    mutating func noteUnreadable(_ path: String) { problems.append("\(path) is not as expected") }
+
     mutating func run() {
         for detector in settings.detectors {
+            attributes.hidden = settings.hiddenAttributes[detector] ?? []
             switch detector {
             case .environment: detectEnvironment()
             case .system: detectSystem()
             case .container, .docker: detectContainer(detector)
             case .kubernetes: detectKubernetes()
             case .kubernetesNode, .kubernetesAPI: detectNode(detector)
+            case .lambda: detectLambda()
+            case .heroku: detectHeroku()
+            case .elasticBeanstalk: detectElasticBeanstalk()
+            case .dynatrace: detectDynatrace()
             }
         }
     }
@@ -45,11 +52,63 @@ struct Detection {
             if id == nil { problems.append("/etc/machine-id cannot be read, so no host.id") }
             attributes.add("host.id", id?.split(separator: "\n").first.map(String.init))
         }
-        if enabled.contains("os.description") || enabled.contains("os.version")
-            || enabled.contains("os.name")
-        {
+        if !enabled.isDisjoint(with: ["os.description", "os.version", "os.name", "os.build.id"]) {
             detectSystemRelease(enabled)
         }
+        if !enabled.isDisjoint(with: ["host.ip", "host.mac", "host.interface"]) {
+            detectNetwork(enabled)
+        }
+        if enabled.contains(where: { $0.hasPrefix("host.cpu.") }) { detectProcessor(enabled) }
+    }
+
+    /// Interfaces that are up, but for loopback.
+    private mutating func detectNetwork(_ enabled: Set<String>) {
+        let interfaces = sources.interfaces()
+        if enabled.contains("host.ip") {
+            attributes.add("host.ip", .strings(interfaces.flatMap(\.addresses)))
+        }
+        if enabled.contains("host.mac") {
+            // IEEE RA's form, as the semantic conventions want it.
+            let macs = interfaces.compactMap { interface in
+                sources.file("/sys/class/net/\(interface.name)/address").map {
+                    String($0.prefix { $0 != "\n" }.uppercased().map { $0 == ":" ? "-" : $0 })
+                }
+            }
+            attributes.add("host.mac", .strings(macs.filter { !$0.isEmpty }))
+        }
+        if enabled.contains("host.interface") {
+            attributes.add("host.interface", .strings(interfaces.map(\.name)))
+        }
+    }
+
+    /// proc(5): of the first processor.
+    private mutating func detectProcessor(_ enabled: Set<String>) {
+        let text = sources.file("/proc/cpuinfo") ?? ""
+        var values: [String: String] = [:]
+        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
+            if line.isEmpty, !values.isEmpty { break }
+            let parts = line.split(separator: ":", maxSplits: 1)
+            guard parts.count == 2 else { continue }
+            values[Self.trimmed(parts[0])] = Self.trimmed(parts[1])
+        }
+        let keys = [
+            ("host.cpu.vendor.id", "vendor_id"), ("host.cpu.family", "cpu family"),
+            ("host.cpu.model.id", "model"), ("host.cpu.model.name", "model name"),
+            ("host.cpu.stepping", "stepping"),
+        ]
+        for (key, name) in keys where enabled.contains(key) { attributes.add(key, values[name]) }
+        // In bytes, as the semantic conventions have it; the kernel says KiB.
+        if enabled.contains("host.cpu.cache.l2.size"), let size = values["cache size"],
+            let kibibytes = Int64(size.prefix { $0.isNumber }), kibibytes < 1 << 40
+        {
+            attributes.add("host.cpu.cache.l2.size", .int(kibibytes << 10))
+        }
+    }
+
+    static func trimmed(_ text: Substring) -> String {
+        var text = text.drop { $0.isWhitespace }
+        while text.last?.isWhitespace == true { text.removeLast() }
+        return String(text)
     }
 
     /// os-release(5): shell assignments, most of them in quotes.
@@ -63,6 +122,7 @@ struct Detection {
         }
         let keys = [
             ("os.description", "PRETTY_NAME"), ("os.name", "NAME"), ("os.version", "VERSION_ID"),
+            ("os.build.id", "BUILD_ID"),
         ]
         for (key, variable) in keys where enabled.contains(key) {
             attributes.add(key, values[variable[...]])
@@ -75,6 +135,10 @@ struct Detection {
         for source in settings.hostNameSources {
             switch source {
             case .os: return name
+            case .lookup:
+                if let found = sources.reverseName(name, settings.timeout) {
+                    return found.hasSuffix(".") ? String(found.dropLast()) : found
+                }
             case .dns, .cname:
                 if let canonical = sources.canonicalName(name, settings.timeout) {
                     return canonical.hasSuffix(".") ? String(canonical.dropLast()) : canonical

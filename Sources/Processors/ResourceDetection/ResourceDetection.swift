@@ -18,7 +18,7 @@ public struct ResourceDetection: Processor {
         let found = detection.attributes.list
         editor = ResourceEditor(
             actions: found.map { key, value in
-                let source = ValueSource.constant(EncodedValue.string(value))
+                let source = ValueSource.constant(value.encoded)
                 return AttributeAction(
                     key: Array(key.utf8),
                     kind: settings.overrides ? .upsert(source) : .insert(source))
