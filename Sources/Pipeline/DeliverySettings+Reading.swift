@@ -21,8 +21,8 @@ extension DeliverySettings {
         readConsumers(&reader)
         let ownSizer: Sizer? = reader.oneOf("sizer")
         sizer = ownSizer ?? sizer
-        queueSize = reader.int("queue_size", in: 1...Int.max) ?? queueSize
-        queueBytesMax = reader.bytes("queue_bytes_max", in: 1...Int.max) ?? queueBytesMax
+        queueSize = reader.int("queue_size", in: 1...Int.max).map(Self.clamped) ?? queueSize
+        queueBytesMax = reader.bytes("queue_bytes_max", in: 1...ByteSize.max) ?? queueBytesMax
         whenFull = reader.oneOf("when_full", default: whenFull)
         cursor = reader.string("cursor") ?? cursor
         start = reader.oneOf("start", default: start)
@@ -38,6 +38,9 @@ extension DeliverySettings {
         }
         if let batch { lots = batch }
     }
+
+    /// A count that means "no limit" stays so far from the end of `Int` that sums with it fit.
+    private static func clamped(_ count: Int) -> Int { min(count, ByteSize.max) }
 
     private mutating func readConsumers(_ reader: inout MappingReader) {
         guard let count = reader.int("num_consumers", in: 1...Int.max) else { return }
@@ -59,8 +62,8 @@ extension DeliverySettings {
         var limits = LotLimits()
         let wait = reader.duration("flush_timeout", default: .milliseconds(200))
         let sizer = reader.oneOf("sizer", default: queueSizer ?? .items)
-        let minimum = reader.int("min_size", default: 8192, in: 0...Int.max)
-        let maximum = reader.int("max_size", default: 0, in: 0...Int.max)
+        let minimum = Self.clamped(reader.int("min_size", default: 8192, in: 0...Int.max))
+        let maximum = Self.clamped(reader.int("max_size", default: 0, in: 0...Int.max))
         if maximum != 0, maximum < minimum {
             reader.error(at: "max_size", "is below min_size (\(minimum)); 0 means no maximum")
         }

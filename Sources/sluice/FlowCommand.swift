@@ -157,6 +157,8 @@ struct FlowTable {
         _ key: String, _ now: ConfigurationNode, _ before: ConfigurationNode?
     ) -> String {
         guard let before else { return "-" }
-        return Figure.rate(Double(now.integer(key) - before.integer(key)) / seconds)
+        // In floating point: what another process says must not overflow.
+        let difference = Double(now.integer(key)) - Double(before.integer(key))
+        return Figure.rate(difference / seconds)
     }
 }

@@ -40,6 +40,8 @@ enum Figure {
     }
 
     static func seconds(_ seconds: Double) -> String {
+        // Of another process' answer anything may come.
+        guard seconds.isFinite else { return "-" }
         switch seconds {
         case ..<10: "\(tenths(seconds)) s"
         case ..<120: "\(Int(seconds)) s"
@@ -50,7 +52,9 @@ enum Figure {
     }
 
     static func rate(_ perSecond: Double) -> String {
-        perSecond < 10 ? "\(tenths(perSecond))/s" : "\(Int(perSecond))/s"
+        guard perSecond.isFinite else { return "-" }
+        return perSecond < 10
+            ? "\(tenths(perSecond))/s" : "\(Int(min(perSecond, Double(1 << 62))))/s"
     }
 
     private static func tenths(_ value: Double) -> String {

@@ -1,5 +1,9 @@
 /// Sizes in bytes as people write them: `64MiB`, `10MB`, or a plain count.
 public enum ByteSize {
+    /// The largest that a configuration may give, a PiB: sums of a few thousand of them fit an
+    /// `Int`.
+    public static let max = 1 << 50
+
     /// Decimal (`kB` = 1000) and binary (`KiB` = 1024) multiples, a space before the unit allowed.
     /// Nil for anything else, and for what doesn't fit an `Int`.
     public static func parse(_ text: String) -> Int? {

@@ -134,7 +134,9 @@ extension MappingReader {
     }
 
     /// A size in bytes: a plain integer or with a unit, see ``ByteSize``.
-    public mutating func bytes(_ key: String, in range: ClosedRange<Int> = 0...Int.max) -> Int? {
+    public mutating func bytes(
+        _ key: String, in range: ClosedRange<Int> = 0...ByteSize.max
+    ) -> Int? {
         guard let node = typedNode(key) else { return nil }
         guard let bytes = node.int.map({ Int($0) }) ?? node.string.flatMap(ByteSize.parse) else {
             error(
@@ -145,7 +147,7 @@ extension MappingReader {
     }
 
     public mutating func bytes(
-        _ key: String, default standard: Int, in range: ClosedRange<Int> = 0...Int.max
+        _ key: String, default standard: Int, in range: ClosedRange<Int> = 0...ByteSize.max
     ) -> Int {
         bytes(key, in: range) ?? standard
     }

@@ -32,7 +32,7 @@ struct LimitSettings: Sendable, Equatable {
 
     init(_ reader: inout MappingReader) {
         requestBodiesMax = reader.bytes(
-            "request_bodies", default: requestBodiesMax, in: (1 << 20)...Int.max)
+            "request_bodies", default: requestBodiesMax, in: (1 << 20)...ByteSize.max)
         requestMessagesMax = reader.int(
             "request_messages", default: requestMessagesMax, in: 1000...(1 << 28))
         editGrowth.bytes = reader.bytes(
