@@ -42,7 +42,7 @@ enum Figure {
     static func seconds(_ seconds: Double) -> String {
         // Of another process' answer anything may come.
         guard seconds.isFinite else { return "-" }
-        switch seconds {
+        return switch seconds {
         case ..<10: "\(tenths(seconds)) s"
         case ..<120: "\(Int(seconds)) s"
         case ..<7200: "\(Int(seconds / 60)) min"
