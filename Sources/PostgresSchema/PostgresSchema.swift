@@ -2,7 +2,9 @@
 ///
 /// Who applies them: in one transaction each, under an advisory lock on the schema's name and with
 /// a `lock_timeout`, first every migration whose version `migration` doesn't have, in order, then
-/// every repeatable file whose content hash is not the one in `repeatable`. Two rules keep a
+/// every repeatable file whose content hash is not the one in `repeatable`. Where something that
+/// these files make was dropped, all of them run again: what is there they leave as it is.
+/// Functions that only these files use are in a schema of their own. Two rules keep a
 /// rolling upgrade and the way back safe:
 /// - A gateway that knows fewer migrations than the database has runs no file at all, and writes
 ///   only where no migration's `oldest_writer` is above the newest version that it knows.
@@ -16,7 +18,8 @@ public enum PostgresSchema {
         /// The oldest newest-version that a gateway may have been built with to go on writing once
         /// this is applied: `version` where older gateways would fail or write what is wrong now.
         public let oldestWriter: Int
-        /// With `@schema@` for the schema; `PostgresSchema.sql(_:schema:)` puts it in.
+        /// With `@schema@` and `@internal@` for the schemas; `PostgresSchema.sql(_:schema:)` puts
+        /// them in.
         public let sql: String
     }
 
@@ -26,15 +29,21 @@ public enum PostgresSchema {
         public let sql: String
     }
 
+    /// What migrations build with: run before each of them.
+    public static let foundation = text(PackageResources.foundation_sql)
+
     /// Oldest first, numbered from 1 without gaps.
     public static let migrations = [
         migration(1, "tables", PackageResources._001_tables_sql),
         migration(2, "rollups", PackageResources._002_rollups_sql),
         migration(3, "service_latency", PackageResources._003_service_latency_sql),
+        migration(4, "untimed_spans", PackageResources._004_untimed_spans_sql),
+        migration(5, "internal_schema", PackageResources._005_internal_schema_sql),
     ]
 
     /// In the order in which they build on each other.
     public static let repeatables = [
+        Repeatable(name: "foundation", sql: foundation),
         Repeatable(name: "maintenance", sql: text(PackageResources.maintenance_sql)),
         Repeatable(name: "settings", sql: text(PackageResources.settings_sql)),
         Repeatable(name: "views", sql: text(PackageResources.views_sql)),
@@ -46,17 +55,26 @@ public enum PostgresSchema {
     /// The statements for a schema of this name: one string of many, for one transaction.
     ///
     /// The name must be one that `accepts(schema:)`.
-    public static func sql(_ sql: String, schema: String) -> String {
+    ///
+    /// - Parameter internalSchema: the schema of what only these files use; nil for the usual one.
+    public static func sql(
+        _ sql: String, schema: String, internal internalSchema: String? = nil
+    ) -> String {
         precondition(accepts(schema: schema), "a schema's name is checked where it is configured")
-        let mark = Array("@schema@".utf8)
-        let quoted = Array("\"\(schema)\"".utf8)
+        let other = internalSchema ?? Self.internalSchema(of: schema)
+        let marks = [
+            (Array("@schema@".utf8), Array("\"\(schema)\"".utf8)),
+            (Array("@internal@".utf8), Array("\"\(other)\"".utf8)),
+        ]
         let source = Array(sql.utf8)
         var written: [UInt8] = []
-        written.reserveCapacity(source.count)
+        written.reserveCapacity(source.count + source.count / 8)
         var index = 0
         while index < source.count {
-            if source[index] == mark[0], source[index...].starts(with: mark) {
-                written += quoted
+            if source[index] == UInt8(ascii: "@"),
+                let (mark, name) = marks.first(where: { source[index...].starts(with: $0.0) })
+            {
+                written += name
                 index += mark.count
             } else {
                 written.append(source[index])
@@ -66,10 +84,23 @@ public enum PostgresSchema {
         return String(decoding: written, as: UTF8.self)
     }
 
+    /// The schema of what only these files use.
+    public static func internalSchema(of schema: String) -> String {
+        let suffix = "_internal"
+        guard schema.utf8.count + suffix.utf8.count > nameBytesMax else { return schema + suffix }
+        // PostgreSQL would cut it, maybe to the schema's own name. The length tells two apart
+        // whose names begin alike.
+        let tail = "_\(schema.utf8.count)\(suffix)"
+        return String(schema.prefix(nameBytesMax - tail.utf8.count)) + tail
+    }
+
+    /// PostgreSQL's NAMEDATALEN - 1.
+    private static let nameBytesMax = 63
+
     /// Whether a name may stand in the statements, in quotes of both kinds: letters, digits and
-    /// underscores, 63 at most (PostgreSQL's NAMEDATALEN - 1), and none of PostgreSQL's own.
+    /// underscores, 63 at most, and none of PostgreSQL's own.
     public static func accepts(schema: String) -> Bool {
-        guard (1...63).contains(schema.utf8.count), !schema.hasPrefix("pg_"),
+        guard (1...nameBytesMax).contains(schema.utf8.count), !schema.hasPrefix("pg_"),
             schema != "information_schema", let first = schema.utf8.first
         else { return false }
         let digits = UInt8(ascii: "0")...UInt8(ascii: "9")

@@ -35,7 +35,7 @@ MEMORY_BYTES_MIN = 4 << 30
 
 # Sluice's files: the order is that in which a gateway runs them.
 REPEATABLE = (
-    "maintenance.sql", "settings.sql", "views.sql", "functions.sql", "functions_red.sql",
+    "foundation.sql", "maintenance.sql", "settings.sql", "views.sql", "functions.sql", "functions_red.sql",
     "functions_metrics.sql")
 
 
@@ -228,7 +228,9 @@ class Database:
 
     def execute(self, statement, values=None):
         """The rows of a statement, if it has any; `@schema@` stands for the schema."""
-        cursor = self.session.execute(statement.replace("@schema@", self.schema), values)
+        statement = statement.replace("@schema@", self.schema)
+        cursor = self.session.execute(
+            statement.replace("@internal@", f"{self.schema}_internal"), values)
         return cursor.fetchall() if cursor.description else cursor.rowcount
 
     def value(self, statement, values=None):
@@ -244,7 +246,7 @@ class Database:
         said = []
         while True:
             rows = self.execute(
-                "SELECT ok, outcome, more FROM @schema@.maintain_step_at(%s, coalesce(%s, now()))",
+                "SELECT ok, outcome, more FROM @internal@.maintain_step_at(%s, coalesce(%s, now()))",
                 (step, at))
             failed = [outcome for ok, outcome, _ in rows if not ok]
             assert not failed, failed
@@ -265,7 +267,7 @@ class Database:
 
 
 def schema_sql(path, schema):
-    return path.read_text().replace("@schema@", '"' + schema.replace('"', '""') + '"')
+    return path.read_text().replace("@schema@", f'"{schema}"').replace("@internal@", f'"{schema}_internal"')
 
 
 def apply_schema(session, schema="otel", sql=SQL):
@@ -284,6 +286,7 @@ def apply_schema(session, schema="otel", sql=SQL):
                     and session.execute(f'SELECT 1 FROM "{schema}".migration WHERE version >= %s',
                                         (version,)).fetchone():
                 continue
+            session.execute(schema_sql(sql / "foundation.sql", schema).encode())
             session.execute(schema_sql(path, schema).encode())
             session.execute(
                 f'INSERT INTO "{schema}".migration (version, name, oldest_writer)'

@@ -17,6 +17,9 @@ TABLES = {
 }
 
 
+TEN_YEARS = 3650 * 86400 * 10**9
+
+
 # -- Expected
 
 def expected(signal, request):
@@ -26,9 +29,12 @@ def expected(signal, request):
 
 
 def fitted(row):
-    """What an index has to hold ends at so many bytes, between two characters; a duration wraps."""
+    """What an index has to hold ends at so many bytes, between two characters; a span without a start
+    or an end, or of more than ten years, has no duration."""
     if "duration" in row:
-        row["duration"] = (row["duration"] + (1 << 63)) % (1 << 64) - (1 << 63)
+        row["end"] = row["time"] + row["duration"]
+        if not row["time"] or not row["end"] or abs(row["duration"]) > TEN_YEARS:
+            row["duration"] = None
     for key, bytes_max in (("service", 256), ("metric", 1024)):
         if key in row:
             row[key] = row[key].encode()[:bytes_max].decode(errors="ignore")
@@ -116,6 +122,8 @@ class Store:
             yield {
                 **self._enclosing(row),
                 "time": int(row["start"]), "duration": row["duration_ns"],
+                "end": int(row["sent_end_time"]) if row["duration_ns"] is None
+                else int(row["start"]) + row["duration_ns"],
                 "trace_id": row["trace_id"].hex, "span_id": stored.word(row["span_id"]),
                 "parent": stored.word(row["parent_span_id"]), "kind": row["kind"],
                 "status": row["status_code"], "status_message": row["status_message"],
@@ -228,6 +236,7 @@ def in_view(database, signal):
 def span_in_view(row, json):
     return {
         "time": int(row["start_time_unix_nano"]), "duration": row["duration_ns"],
+        "end": int(row["end_time_unix_nano"]),
         "trace_id": row["trace_id"].hex, "span_id": row["span_id"],
         "parent": row["parent_span_id"], "kind": KINDS.index(row["kind"]),
         "status": STATUSES.index(row["status"]), "status_message": row["status_message"],

@@ -138,7 +138,7 @@ def test_retention_is_what_the_configuration_says_after_a_reload_too(database, p
 
     def kept(name, days):
         return database.value(
-            "SELECT @schema@.setting_interval(%s) = make_interval(days => %s)", [name, days])
+            "SELECT @internal@.setting_interval(%s) = make_interval(days => %s)", [name, days])
 
     gateway = processes.sluice(settings("72h"))
     wait_until(lambda: kept("retain_span", 3) and kept("retain_log", 2), what="the settings")

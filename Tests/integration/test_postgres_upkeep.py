@@ -132,7 +132,7 @@ def test_upkeep_gives_way_to_whoever_holds_a_table(native):
     native.maintain("partitions", at(days=30))
     with native.connect(autocommit=False) as other:
         other.execute("SELECT * FROM otel.span")
-        steps = "SELECT ok, outcome FROM @schema@.maintain_step_at(%s, %s)"
+        steps = "SELECT ok, outcome FROM @internal@.maintain_step_at(%s, %s)"
         assert [ok for ok, _ in native.execute(steps, ("default_partition", now()))] == [True]
         [(ok, outcome)] = native.execute(steps, ("default_partition", now()))
         assert not ok and outcome.startswith("span: ") and "lock timeout" in outcome
@@ -227,7 +227,7 @@ DIRECT = {
         sum(duration_ns * coalesce(adjusted_count, 1)), max(duration_ns)
         FROM @schema@.span GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5""",
     "latency": """SELECT date_bin(%s, start_time, '2000-01-01Z') AS bucket, service_name,
-        coalesce(operation, name), kind, @schema@.latency_bucket(duration_ns),
+        coalesce(operation, name), kind, @internal@.latency_bucket(duration_ns),
         sum(coalesce(adjusted_count, 1))
         FROM @schema@.span GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5""",
     "log_volume": """SELECT date_bin(%s, time, '2000-01-01Z') AS bucket, service_name,
@@ -252,12 +252,12 @@ def assert_latencies_of_services_are_right(database):
     """What there is of them; the rest is read from latency_1h."""
     hours = "WHERE bucket >= h.since AND bucket < h.until ORDER BY 1, 2, 3, 4"
     stored = database.execute(f"""
-        SELECT r.* FROM @schema@.rolled_service_latency_1h r, @schema@.service_hours() h {hours}""")
+        SELECT r.* FROM @schema@.rolled_service_latency_1h r, @internal@.service_hours() h {hours}""")
     expected = database.execute(f"""
         SELECT d.* FROM (
           SELECT date_bin('1 hour', start_time, '2000-01-01Z') AS bucket, service_name, kind,
-            @schema@.latency_bucket(duration_ns), sum(coalesce(adjusted_count, 1))
-          FROM @schema@.span GROUP BY 1, 2, 3, 4) d, @schema@.service_hours() h {hours}""")
+            @internal@.latency_bucket(duration_ns), sum(coalesce(adjusted_count, 1))
+          FROM @schema@.span GROUP BY 1, 2, 3, 4) d, @internal@.service_hours() h {hours}""")
     assert len(stored) == len(expected)
     for found, wanted in zip(stored, expected):
         assert equal(found, wanted), (found, wanted)
@@ -403,8 +403,8 @@ def test_latency_buckets_are_four_an_octave(native):
     cases = [(-5, 0), (0, 0), (1, 0), (1000, 0), (1001, 1), (1189, 1), (1190, 2), (2000, 4), (2001, 5),
              (1_000_000, 40), (2 ** 63 - 1, 213)]
     for duration, bucket in cases:
-        assert native.value("SELECT @schema@.latency_bucket(%s::int8)", (duration,)) == bucket, duration
-    assert native.value("SELECT @schema@.latency_bucket_ns(4)") == 2000
+        assert native.value("SELECT @internal@.latency_bucket(%s::int8)", (duration,)) == bucket, duration
+    assert native.value("SELECT @internal@.latency_bucket_ns(4)") == 2000
 
 
 # -- Edges

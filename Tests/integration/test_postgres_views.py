@@ -50,7 +50,7 @@ def test_the_view_spans_shows_words_hex_digits_and_exact_times(database):
         "scope_attributes": {"kind": "test"}, "trace_state": None, "flags": 0,
         "start_time_unix_nano": begins, "duration_ns": 2_000_543, "duration_ms": 2.000543,
         "operation": "other", "adjusted_count": 4.0, "start_time": at(begins)[0],
-        "end_time": at(begins + 2_000_543)[0],
+        "end_time": at(begins + 2_000_543)[0], "end_time_unix_nano": begins + 2_000_543,
     }
     assert row == expected
 
@@ -72,9 +72,44 @@ def test_an_end_that_was_not_sent_and_an_implausible_start_have_no_end_time(nati
         span(begins, 2**63 - 1, span_id=2, sent_start_time=2**64 - 1),
         span(begins, -2**63, span_id=3, sent_start_time=0)])
     found = rows(native, """
-        SELECT end_time, start_time_unix_nano AS start FROM @schema@.spans ORDER BY span_id""")
-    assert [row["end_time"] for row in found] == [None] * 3
+        SELECT end_time, duration_ms, duration_ns, start_time_unix_nano AS start,
+          end_time_unix_nano AS end FROM @schema@.spans ORDER BY span_id""")
+    assert [(row["end_time"], row["duration_ms"], row["duration_ns"]) for row in found] \
+        == [(None,) * 3] * 3
     assert [row["start"] for row in found] == [begins, 2**64 - 1, 0]
+    assert [row["end"] for row in found] == [0, 2**63 - 2, 2**63]
+
+
+def test_spans_without_a_start_or_an_end_count_and_spoil_no_duration(database):
+    """As gateways write them, and as those before did: the difference modulo 2^64."""
+    dictionaries(database)
+    begins = nanoseconds(base_time())
+    insert(database, "span", [
+        *[span(begins + index, 100_000_000, span_id=index) for index in range(9)],
+        *[span(begins + 10**9 * index, -10**17, trace=2, span_id=20 + index, parent=7) | {
+            "duration_ns": duration, "sent_start_time": start, "sent_end_time": end}
+          for index, (duration, start, end) in enumerate([
+              (begins, 0, None), (-begins, None, None), (None, 0, begins), (None, None, 0)])]])
+    database.execute("UPDATE @schema@.mark SET at = %s", (base_time(),))
+    for is_rolled_up in False, True:
+        if is_rolled_up and database.edition == "timescale":
+            break  # A continuous aggregate counts them as 0.
+        if is_rolled_up:
+            roll_up(database)
+        [row] = rows(database, "SELECT * FROM @schema@.red_services(%s, %s)",
+                     (base_time(), base_time() + 2 * HOUR))
+        assert row["calls"] == 13
+        assert (row["mean_ms"], row["max_ms"]) == pytest.approx((100, 100))
+        assert row["p50_ms"] == pytest.approx(100, rel=0.2)
+    [(least, most, count)] = database.execute(
+        "SELECT min(duration_ms), max(duration_ms), count(duration_ms) FROM @schema@.spans")
+    assert (least, most, count) == (100, 100, 9)
+    found = rows(database, "SELECT * FROM @schema@.trace(%s)", (trace_uuid(2),))
+    assert [(row["duration_ms"], row["self_ms"]) for row in found] == [(None, None)] * 4
+    assert rows(database, "SELECT * FROM @schema@.slowest_spans(%s)", (base_time() - HOUR,))[0][
+        "duration_ms"] == 100
+    [row] = rows(database, "SELECT * FROM @schema@.find_traces(%s, min_ms => 1)", (base_time() - HOUR,))
+    assert row["duration_ms"] == pytest.approx(100, rel=0.01)
 
 
 def test_the_view_logs_shows_severity_body_and_where_the_time_is_from(database):
@@ -212,18 +247,26 @@ def test_all_that_people_call_has_a_comment_and_says_that_it_only_reads(native):
         FROM pg_proc WHERE pronamespace = '@schema@'::regnamespace AND proname = ANY (%s)""",
         (FUNCTIONS,))
     assert sorted({name for name, *_ in functions}) == sorted(FUNCTIONS)
+    others = native.execute("""
+        SELECT DISTINCT proname FROM pg_proc WHERE pronamespace = '@schema@'::regnamespace
+          AND proname <> ALL (%s)""", (FUNCTIONS + CHANGING,))
+    assert others == [], "what people don't call is in the other schema"
+    forgotten = native.execute("""
+        SELECT proname FROM pg_proc WHERE pronamespace IN ('@schema@'::regnamespace, '@internal@'::regnamespace)
+          AND obj_description(oid, 'pg_proc') IS NULL AND proname = ANY (%s)""", (FUNCTIONS + CHANGING,))
+    assert forgotten == []
     for name, volatility, parallel, is_described in functions:
         assert (volatility in "is", parallel, is_described) == (True, "s", True), name
 
 
 FUNCTIONS = """
-    bin bin_end bucket_quantiles exponential_bound exponential_quantile
-    exponential_quantiles failing_operations find_logs find_spans find_traces histogram_quantile
-    histogram_quantiles key_values kind_numbers latency_quantiles_ms
-    latency_rows latency_series log_volume metric_increases metric_quantiles metric_rate
-    metric_values minutes_kept_from red_operations red_rows red_series red_services rolled_until
-    service_dependencies service_hours severity_word slowest_operations slowest_spans span_hex span_number trace trace_hex
-    trace_logs trace_panel window_parts""".split()
+    bin bin_end bucket_quantiles edition exponential_quantile exponential_quantiles failing_operations find_logs
+    find_spans find_traces histogram_quantile histogram_quantiles latency_quantiles_ms latency_series log_volume
+    maintain_steps metric_increases metric_quantiles metric_rate metric_values red_operations red_series red_services
+    service_dependencies severity_word slowest_operations slowest_spans span_hex span_number trace trace_hex
+    trace_logs trace_panel""".split()
+# What upkeep and administrators call.
+CHANGING = "apply_settings grant_reader grant_writer maintain maintain_step queue_refresh refresh_late".split()
 
 
 CALLS = """
@@ -500,7 +543,7 @@ def test_quantiles_of_services_equal_direct_counting(database, rolled, window, m
     expected = rows(database, """
         SELECT service_name, @schema@.latency_quantiles_ms('{0.5,0.95,0.99}', array_agg(bucket),
           array_agg(calls)) AS ms
-        FROM (SELECT service_name, @schema@.latency_bucket(duration_ns) AS bucket,
+        FROM (SELECT service_name, @internal@.latency_bucket(duration_ns) AS bucket,
             sum(coalesce(adjusted_count, 1)) AS calls FROM @schema@.span
           WHERE kind IN (2, 5) AND start_time >= %s AND start_time < %s GROUP BY 1, 2) d
         GROUP BY 1 ORDER BY 1""", (since, until))
@@ -523,7 +566,7 @@ def test_a_database_from_before_it_gets_the_rollup_of_services(database, rolled)
             "DELETE FROM @schema@.repeatable"):
         database.execute(statement)
     database.apply()
-    assert database.value("SELECT since > '-infinity' FROM @schema@.service_hours()")
+    assert database.value("SELECT since > '-infinity' FROM @internal@.service_hours()")
     after = rows(database, "SELECT * FROM @schema@.red_services(%s, %s)", window)
     assert after == before
     roll_up(database)
@@ -667,8 +710,9 @@ def test_a_cumulative_counter_grows_over_resets(native):
         (10, None), (10, 30), (10, 0), (10, 7), (10, 2),
         (11, None), (11, 4), (11, 1), (11, 50), (11, 10),
         (12, 4), (12, 2), (13, None), (13, -3), (13, 2), (14, None), (14, 3)]
-    # With points before the window, the first increase is known.
-    assert increases(native, "m", base + MINUTE, base + 3 * MINUTE)[:2] == [(10, 30), (10, 0)]
+    # With points around the window, what is in it is known.
+    assert increases(native, "m", base + MINUTE / 2, base + 3.5 * MINUTE)[:4] \
+        == [(10, 15), (10, 0), (10, 7), (10, 1)]
 
 
 def test_deltas_add_and_histograms_count(native):
@@ -684,8 +728,9 @@ def test_deltas_add_and_histograms_count(native):
     found = rows(native, """
         SELECT * FROM @schema@.metric_rate('m', %s, %s, '2 minutes', 'orders', '{"a": "b"}')""",
         (base, base + HOUR))
+    # Of the first, the minute before the window. The third ends with the first step.
     assert [(row["time"], row["increase"], row["rate"]) for row in found] == [
-        (base, 7, 7 / 120), (base + 2 * MINUTE, 5, 5 / 120)]
+        (base, pytest.approx(9), pytest.approx(9 / 120))]
     assert increases(native, "h", base, base + HOUR) == [(20, None), (20, 4), (20, 2)]
 
 

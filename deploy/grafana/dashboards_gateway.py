@@ -9,6 +9,9 @@ from panels import (
     variable_datasource)
 
 RATE = "[$__rate_interval]"
+# Of a minute that is not over, what has passed.
+ELAPSED = ("greatest(extract(epoch FROM least(bucket + interval '1 minute', "
+           "greatest(now(), bucket + interval '1 second')) - bucket), 1)::float8")
 SIGNALS = [("spans", "spans"), ("metric points", "metric_points"), ("log records", "log_records")]
 
 
@@ -110,16 +113,18 @@ def gateway():
                    'SELECT pg_database_size(current_database()) AS "Size"', unit="bytes"), 4),
              (timeseries("Stored", """
                     Spans and log records by the time they carry, not the time they came.""", [sql("""
-                    SELECT bucket AS time, sum(spans) / 60.0::float8 AS "spans" FROM ${schema}.red_1m
-                    WHERE $__timeFilter(bucket) GROUP BY 1 ORDER BY 1""", "time_series", "A"), sql("""
-                    SELECT bucket AS time, sum(records) / 60.0::float8 AS "log records"
-                    FROM ${schema}.log_volume_1m WHERE $__timeFilter(bucket) GROUP BY 1 ORDER BY 1""",
+                    SELECT bucket AS time, sum(spans) / ELAPSED AS "spans" FROM ${schema}.red_1m
+                    WHERE $__timeFilter(bucket) GROUP BY 1 ORDER BY 1""".replace("ELAPSED", ELAPSED),
+                    "time_series", "A"), sql("""
+                    SELECT bucket AS time, sum(records) / ELAPSED AS "log records"
+                    FROM ${schema}.log_volume_1m WHERE $__timeFilter(bucket) GROUP BY 1 ORDER BY 1
+                    """.replace("ELAPSED", ELAPSED),
                     "time_series", "B")], unit="cps"), 8),
              (table("Upkeep", """
                     How far maintain() is: rollups and edges up to a time, ranges of late rows that wait,
                     ranges in the ledger.""", """
                     SELECT name, at, extract(epoch FROM now() - at)::float8 AS age, NULL::int8 AS rows
-                    FROM ${schema}.mark UNION ALL
+                    FROM ${schema}.mark WHERE isfinite(at) UNION ALL
                     SELECT 'late rows', min(queued_at), extract(epoch FROM now() - min(queued_at))::float8,
                     count(*) FROM ${schema}.refresh_queue UNION ALL
                     SELECT 'ledger', NULL, NULL, count(*) FROM ${schema}.ingested""", overrides=[

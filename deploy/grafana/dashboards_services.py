@@ -60,7 +60,7 @@ def services():
                     WITH edges AS (SELECT * FROM ${{schema}}.service_dependencies({WINDOW})),
                     names AS (SELECT client AS id FROM edges UNION SELECT server FROM edges),
                     called AS (SELECT server AS id, sum(calls) AS calls, sum(errors) AS errors,
-                    sum(rate) AS rate, sum(mean_ms * calls) / sum(calls) AS mean_ms FROM edges
+                    sum(rate) AS rate, sum(mean_ms * calls) / nullif(sum(calls), 0) AS mean_ms FROM edges
                     GROUP BY server)
                     SELECT n.id, n.id AS title, round(coalesce(c.rate, 0)::numeric, 2)::float8 AS "mainstat",
                     round(coalesce(c.mean_ms, 0)::numeric, 1)::float8 AS "secondarystat",

@@ -1,4 +1,5 @@
--- Dictionaries, facts, ledger, fence, settings. Run once, in one transaction.
+-- Dictionaries, facts, ledger, fence, settings. Run once, in one transaction, and again where something was
+-- dropped: what is there already stays as it is.
 --
 -- The edition is decided here, for good, by what the database has when this runs:
 --   timescale  extension timescaledb under its own licence: hypertables, columnstore, continuous
@@ -10,21 +11,26 @@
 
 -- What this program may find in place --------------------------------------------------------------
 
-CREATE TABLE @schema@.migration (
+SELECT @internal@.create_table('migration', $columns$
   version int PRIMARY KEY, name text NOT NULL, oldest_writer int NOT NULL,
-  applied_at timestamptz NOT NULL DEFAULT now(), applied_by text NOT NULL DEFAULT current_user);
+  applied_at timestamptz NOT NULL DEFAULT now(), applied_by text NOT NULL DEFAULT current_user
+$columns$);
 
-CREATE TABLE @schema@.repeatable (
+SELECT @internal@.create_table('repeatable', $columns$
   name text PRIMARY KEY, content_hash text NOT NULL, version int NOT NULL,
-  applied_at timestamptz NOT NULL DEFAULT now(), applied_by text NOT NULL DEFAULT current_user);
+  applied_at timestamptz NOT NULL DEFAULT now(), applied_by text NOT NULL DEFAULT current_user
+$columns$);
 
-CREATE TABLE @schema@.setting (key text PRIMARY KEY, value text NOT NULL);
+SELECT @internal@.create_table('setting', $columns$
+  key text PRIMARY KEY, value text NOT NULL
+$columns$);
 
 INSERT INTO @schema@.setting (key, value)
 SELECT 'edition', CASE
     WHEN NOT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = 'timescaledb') THEN 'native'
     WHEN pg_catalog.current_setting('timescaledb.license', true) = 'timescale' THEN 'timescale'
-    ELSE 'apache' END;
+    ELSE 'apache' END
+ON CONFLICT (key) DO NOTHING;
 
 INSERT INTO @schema@.setting (key, value) VALUES
   ('retain_span', '14 days'), ('retain_log', '14 days'), ('retain_metric', '30 days'),
@@ -32,112 +38,88 @@ INSERT INTO @schema@.setting (key, value) VALUES
   ('partitions_ahead', '3'), ('columnstore_after', '3 hours'),
   ('columnstore_after_metric', '1 day'), ('edges', 'true'), ('edge_parent_window', '1 day'),
   ('refresh_window', '1 minute'), ('rollup_lag', '3 minutes'), ('refresh_delay', '2 minutes'),
-  ('writers', ''), ('readers', '');
-
-CREATE FUNCTION @schema@.setting_text(key text) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
-  AS $$ SELECT s.value FROM @schema@.setting s WHERE s.key = $1 $$;
-CREATE FUNCTION @schema@.setting_interval(key text) RETURNS interval LANGUAGE sql STABLE
-  PARALLEL SAFE AS $$ SELECT s.value::interval FROM @schema@.setting s WHERE s.key = $1 $$;
-CREATE FUNCTION @schema@.setting_int(key text) RETURNS int LANGUAGE sql STABLE PARALLEL SAFE
-  AS $$ SELECT s.value::int FROM @schema@.setting s WHERE s.key = $1 $$;
-CREATE FUNCTION @schema@.setting_bool(key text) RETURNS bool LANGUAGE sql STABLE PARALLEL SAFE
-  AS $$ SELECT s.value::bool FROM @schema@.setting s WHERE s.key = $1 $$;
-CREATE FUNCTION @schema@.edition() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
-  AS $$ SELECT s.value FROM @schema@.setting s WHERE s.key = 'edition' $$;
+  ('writers', ''), ('readers', '')
+ON CONFLICT (key) DO NOTHING;
 
 -- Dictionaries -------------------------------------------------------------------------------------
 -- Small beside the facts: GIN costs nothing that could be measured here.
 
-CREATE TABLE @schema@.resource (
+SELECT @internal@.create_table('resource', $columns$
   resource_id int8 PRIMARY KEY, service_name text NOT NULL, service_namespace text,
   service_instance_id text, schema_url text, dropped_attributes int8, attributes jsonb NOT NULL,
   entity_refs jsonb, first_seen timestamptz NOT NULL DEFAULT now(),
-  last_seen timestamptz NOT NULL DEFAULT now());
-CREATE INDEX resource_service ON @schema@.resource (service_name);
-CREATE INDEX resource_attributes ON @schema@.resource USING gin (attributes jsonb_path_ops);
+  last_seen timestamptz NOT NULL DEFAULT now()
+$columns$);
+CREATE INDEX IF NOT EXISTS resource_service ON @schema@.resource (service_name);
+CREATE INDEX IF NOT EXISTS resource_attributes ON @schema@.resource USING gin (attributes jsonb_path_ops);
 
-CREATE TABLE @schema@.scope (
+SELECT @internal@.create_table('scope', $columns$
   scope_id int8 PRIMARY KEY, name text NOT NULL, version text, schema_url text,
   dropped_attributes int8, attributes jsonb, first_seen timestamptz NOT NULL DEFAULT now(),
-  last_seen timestamptz NOT NULL DEFAULT now());
+  last_seen timestamptz NOT NULL DEFAULT now()
+$columns$);
 
-CREATE TABLE @schema@.metric_series (
+SELECT @internal@.create_table('metric_series', $columns$
   series_id int8 PRIMARY KEY, metric_id int8 NOT NULL, resource_id int8 NOT NULL,
   scope_id int8 NOT NULL, metric_type int2 NOT NULL, temporality int2 NOT NULL,
   is_monotonic bool NOT NULL, service_name text NOT NULL, metric_name text NOT NULL, unit text,
   description text, metadata jsonb, explicit_bounds float8[], attributes jsonb NOT NULL,
-  first_seen timestamptz NOT NULL DEFAULT now(), last_seen timestamptz NOT NULL DEFAULT now());
-CREATE INDEX metric_series_name ON @schema@.metric_series (metric_name, service_name);
-CREATE INDEX metric_series_metric ON @schema@.metric_series (metric_id);
-CREATE INDEX metric_series_attributes ON @schema@.metric_series USING gin (attributes jsonb_path_ops);
+  first_seen timestamptz NOT NULL DEFAULT now(), last_seen timestamptz NOT NULL DEFAULT now()
+$columns$);
+CREATE INDEX IF NOT EXISTS metric_series_name ON @schema@.metric_series (metric_name, service_name);
+CREATE INDEX IF NOT EXISTS metric_series_metric ON @schema@.metric_series (metric_id);
+CREATE INDEX IF NOT EXISTS metric_series_attributes ON @schema@.metric_series USING gin (attributes jsonb_path_ops);
 
 -- Once: what is here already, and who may add to it -------------------------------------------------
 
-CREATE TABLE @schema@.ingested (
+SELECT @internal@.create_table('ingested', $columns$
   exporter text NOT NULL, log text NOT NULL, epoch uuid NOT NULL, from_position int8 NOT NULL,
   from_item int4 NOT NULL, to_position int8 NOT NULL, to_item int4 NOT NULL, writer uuid NOT NULL,
-  PRIMARY KEY (exporter, log, epoch, from_position, from_item));
+  PRIMARY KEY (exporter, log, epoch, from_position, from_item)
+$columns$);
 -- Rows come and are folded into others all the time: vacuum must not wait for a share of the table.
 ALTER TABLE @schema@.ingested SET (autovacuum_vacuum_scale_factor = 0,
   autovacuum_vacuum_threshold = 2000, fillfactor = 70);
 
-CREATE TABLE @schema@.writer_slot (
+SELECT @internal@.create_table('writer_slot', $columns$
   writer uuid NOT NULL, exporter text NOT NULL, slot int2 NOT NULL, holder uuid, backend_pid int4,
   backend_start timestamptz, gateway text, taken_at timestamptz NOT NULL DEFAULT now(),
-  PRIMARY KEY (writer, exporter, slot));
+  PRIMARY KEY (writer, exporter, slot)
+$columns$);
 ALTER TABLE @schema@.writer_slot SET (autovacuum_vacuum_scale_factor = 0,
   autovacuum_vacuum_threshold = 2000, fillfactor = 50);
 
-CREATE TABLE @schema@.writer_gone (
-  writer uuid PRIMARY KEY, since timestamptz NOT NULL DEFAULT now());
+SELECT @internal@.create_table('writer_gone', $columns$
+  writer uuid PRIMARY KEY, since timestamptz NOT NULL DEFAULT now()
+$columns$);
 
 -- Upkeep -------------------------------------------------------------------------------------------
 
-CREATE TABLE @schema@.mark (name text PRIMARY KEY, at timestamptz NOT NULL);
+SELECT @internal@.create_table('mark', $columns$
+  name text PRIMARY KEY, at timestamptz NOT NULL
+$columns$);
 
-CREATE TABLE @schema@.refresh_queue (
+SELECT @internal@.create_table('refresh_queue', $columns$
   id int8 GENERATED ALWAYS AS IDENTITY PRIMARY KEY, table_name text NOT NULL,
   from_time timestamptz NOT NULL, to_time timestamptz NOT NULL,
   queued_at timestamptz NOT NULL DEFAULT clock_timestamp(), edges_done bool NOT NULL DEFAULT false,
-  CHECK (from_time < to_time));
+  CHECK (from_time < to_time)
+$columns$);
 
 -- What has a time and goes after it. `retention` names the setting.
-CREATE TABLE @schema@.timed_table (
-  name text PRIMARY KEY, time_column text NOT NULL, retention text NOT NULL);
+SELECT @internal@.create_table('timed_table', $columns$
+  name text PRIMARY KEY, time_column text NOT NULL, retention text NOT NULL
+$columns$);
 INSERT INTO @schema@.timed_table (name, time_column, retention) VALUES
   ('span', 'start_time', 'retain_span'), ('log', 'time', 'retain_log'),
   ('metric_number', 'time', 'retain_metric'), ('metric_histogram', 'time', 'retain_metric'),
-  ('metric_exp_histogram', 'time', 'retain_metric'), ('metric_summary', 'time', 'retain_metric');
+  ('metric_exp_histogram', 'time', 'retain_metric'), ('metric_summary', 'time', 'retain_metric')
+ON CONFLICT (name) DO NOTHING;
 
 -- Facts --------------------------------------------------------------------------------------------
 
--- Makes a table of rows that have a time. The default partition keeps a row whose day has no
--- partition (yet): no lot fails for want of one.
-CREATE FUNCTION @schema@.create_timed_table(name text, columns text, time_column text)
-RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-  extension_schema text;
-BEGIN
-  EXECUTE pg_catalog.format('CREATE TABLE @schema@.%I (%s) %s', name, columns,
-    CASE WHEN @schema@.edition() = 'native'
-      THEN pg_catalog.format('PARTITION BY RANGE (%I)', time_column) ELSE '' END);
-  IF @schema@.edition() = 'native' THEN
-    EXECUTE pg_catalog.format('CREATE TABLE @schema@.%I PARTITION OF @schema@.%I DEFAULT',
-      name || '_default', name);
-    EXECUTE pg_catalog.format('COMMENT ON TABLE @schema@.%I IS %L', name || '_default',
-      'Rows of ' || name || ' whose day has no partition; maintain() moves them to one.');
-  ELSE
-    SELECT n.nspname INTO extension_schema FROM pg_catalog.pg_extension e
-      JOIN pg_catalog.pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'timescaledb';
-    EXECUTE pg_catalog.format(
-      'SELECT %I.create_hypertable(%L::regclass, %L::name, chunk_time_interval => %L::interval,'
-      ' create_default_indexes => false)',
-      extension_schema, pg_catalog.format('@schema@.%I', name), time_column, '1 day');
-  END IF;
-END $$;
-
 -- Columns of eight bytes first, so that none is padded.
-SELECT @schema@.create_timed_table('span', $columns$
+SELECT @internal@.create_timed_table('span', $columns$
   start_time timestamptz NOT NULL, duration_ns int8 NOT NULL, span_id int8 NOT NULL,
   parent_span_id int8, resource_id int8 NOT NULL, scope_id int8 NOT NULL, trace_id uuid NOT NULL,
   adjusted_count float8, flags int8, dropped_attributes int8, dropped_events int8,
@@ -145,36 +127,36 @@ SELECT @schema@.create_timed_table('span', $columns$
   service_name text NOT NULL, name text NOT NULL, operation text, status_message text,
   trace_state text, attributes jsonb, events jsonb, links jsonb, sent_start_time numeric
 $columns$, 'start_time');
-CREATE INDEX span_trace ON @schema@.span (trace_id);
-CREATE INDEX span_time ON @schema@.span USING brin (start_time)
+CREATE INDEX IF NOT EXISTS span_trace ON @schema@.span (trace_id);
+CREATE INDEX IF NOT EXISTS span_time ON @schema@.span USING brin (start_time)
   WITH (pages_per_range = 32, autosummarize = on);
 
-SELECT @schema@.create_timed_table('log', $columns$
+SELECT @internal@.create_timed_table('log', $columns$
   time timestamptz NOT NULL, observed_time timestamptz, span_id int8, resource_id int8 NOT NULL,
   scope_id int8 NOT NULL, trace_id uuid, adjusted_count float8, flags int8,
   dropped_attributes int8, time_ns int2 NOT NULL, observed_ns int2, time_source int2 NOT NULL,
   severity_number int2 NOT NULL, severity_text text, service_name text NOT NULL, event_name text,
   body text, body_json jsonb, attributes jsonb, sent_time numeric
 $columns$, 'time');
-CREATE INDEX log_trace ON @schema@.log (trace_id) WHERE trace_id IS NOT NULL;
-CREATE INDEX log_time ON @schema@.log USING brin (time)
+CREATE INDEX IF NOT EXISTS log_trace ON @schema@.log (trace_id) WHERE trace_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS log_time ON @schema@.log USING brin (time)
   WITH (pages_per_range = 32, autosummarize = on);
 
-SELECT @schema@.create_timed_table('metric_number', $columns$
+SELECT @internal@.create_timed_table('metric_number', $columns$
   time timestamptz NOT NULL, metric_id int8 NOT NULL, series_id int8 NOT NULL, value float8,
   value_int int8, start_time timestamptz, time_ns int2 NOT NULL, start_ns int2, flags int8,
   exemplars jsonb, sent_time numeric
 $columns$, 'time');
-CREATE INDEX metric_number_metric ON @schema@.metric_number (metric_id, time DESC);
+CREATE INDEX IF NOT EXISTS metric_number_metric ON @schema@.metric_number (metric_id, time DESC);
 
-SELECT @schema@.create_timed_table('metric_histogram', $columns$
+SELECT @internal@.create_timed_table('metric_histogram', $columns$
   time timestamptz NOT NULL, metric_id int8 NOT NULL, series_id int8 NOT NULL, count int8 NOT NULL,
   sum float8, min float8, max float8, start_time timestamptz, time_ns int2 NOT NULL, start_ns int2,
   bucket_counts int8[] NOT NULL, flags int8, exemplars jsonb, sent_time numeric
 $columns$, 'time');
-CREATE INDEX metric_histogram_metric ON @schema@.metric_histogram (metric_id, time DESC);
+CREATE INDEX IF NOT EXISTS metric_histogram_metric ON @schema@.metric_histogram (metric_id, time DESC);
 
-SELECT @schema@.create_timed_table('metric_exp_histogram', $columns$
+SELECT @internal@.create_timed_table('metric_exp_histogram', $columns$
   time timestamptz NOT NULL, metric_id int8 NOT NULL, series_id int8 NOT NULL, count int8 NOT NULL,
   sum float8, min float8, max float8, start_time timestamptz, zero_count int8 NOT NULL,
   zero_threshold float8 NOT NULL, scale int4 NOT NULL, positive_offset int4 NOT NULL,
@@ -182,29 +164,38 @@ SELECT @schema@.create_timed_table('metric_exp_histogram', $columns$
   positive_counts int8[] NOT NULL, negative_counts int8[] NOT NULL, flags int8, exemplars jsonb,
   sent_time numeric
 $columns$, 'time');
-CREATE INDEX metric_exp_histogram_metric ON @schema@.metric_exp_histogram (metric_id, time DESC);
+CREATE INDEX IF NOT EXISTS metric_exp_histogram_metric ON @schema@.metric_exp_histogram (metric_id, time DESC);
 
-SELECT @schema@.create_timed_table('metric_summary', $columns$
+SELECT @internal@.create_timed_table('metric_summary', $columns$
   time timestamptz NOT NULL, metric_id int8 NOT NULL, series_id int8 NOT NULL, count int8 NOT NULL,
   sum float8 NOT NULL, start_time timestamptz, time_ns int2 NOT NULL, start_ns int2,
   quantiles float8[] NOT NULL, quantile_values float8[] NOT NULL, flags int8, sent_time numeric
 $columns$, 'time');
-CREATE INDEX metric_summary_metric ON @schema@.metric_summary (metric_id, time DESC);
+CREATE INDEX IF NOT EXISTS metric_summary_metric ON @schema@.metric_summary (metric_id, time DESC);
 
 -- Columnstore. Measured: no segment column (spans, logs: rows of a time lie together; metrics:
 -- segments by series are tiny and ten times slower to write); bloom filters keep look-ups cheap.
 DO $$
 DECLARE
   metric text;
+  stored_by_rows text[];
 BEGIN
   IF @schema@.edition() <> 'timescale' THEN RETURN; END IF;
-  ALTER TABLE @schema@.span SET (timescaledb.enable_columnstore,
-    timescaledb.orderby = 'start_time DESC', timescaledb.segmentby = '', timescaledb.sparse_index =
-    'bloom(trace_id),bloom(service_name),bloom(name),minmax(duration_ns)');
-  ALTER TABLE @schema@.log SET (timescaledb.enable_columnstore,
-    timescaledb.orderby = 'time DESC', timescaledb.segmentby = '', timescaledb.sparse_index =
-    'bloom(trace_id),bloom(service_name),minmax(severity_number)');
-  FOR metric IN SELECT name FROM @schema@.timed_table WHERE retention = 'retain_metric' LOOP
+  SELECT pg_catalog.array_agg(h.hypertable_name) INTO stored_by_rows
+    FROM timescaledb_information.hypertables h
+    WHERE pg_catalog.format('"%s"', h.hypertable_schema) = '@schema@' AND NOT h.compression_enabled;
+  IF 'span' = ANY (stored_by_rows) THEN
+    ALTER TABLE @schema@.span SET (timescaledb.enable_columnstore,
+      timescaledb.orderby = 'start_time DESC', timescaledb.segmentby = '', timescaledb.sparse_index =
+      'bloom(trace_id),bloom(service_name),bloom(name),minmax(duration_ns)');
+  END IF;
+  IF 'log' = ANY (stored_by_rows) THEN
+    ALTER TABLE @schema@.log SET (timescaledb.enable_columnstore,
+      timescaledb.orderby = 'time DESC', timescaledb.segmentby = '', timescaledb.sparse_index =
+      'bloom(trace_id),bloom(service_name),minmax(severity_number)');
+  END IF;
+  FOR metric IN SELECT name FROM @schema@.timed_table
+      WHERE retention = 'retain_metric' AND name = ANY (stored_by_rows) LOOP
     EXECUTE pg_catalog.format('ALTER TABLE @schema@.%I SET (timescaledb.enable_columnstore, '
       'timescaledb.segmentby = '''', timescaledb.orderby = ''metric_id, series_id, time DESC'')',
       metric);
@@ -213,38 +204,22 @@ END $$;
 
 -- What everything is -------------------------------------------------------------------------------
 
--- A comment for a table or view and, in pairs after it, for columns: name, text, name, text, …
-CREATE FUNCTION @schema@.describe(relation text, about text, VARIADIC columns text[])
-RETURNS void LANGUAGE plpgsql AS $$
-DECLARE
-  kind text;
-BEGIN
-  SELECT CASE c.relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'TABLE' END
-    INTO STRICT kind FROM pg_catalog.pg_class c
-    WHERE c.oid = pg_catalog.format('@schema@.%I', relation)::regclass;
-  EXECUTE pg_catalog.format('COMMENT ON %s @schema@.%I IS %L', kind, relation, about);
-  FOR i IN 1 .. pg_catalog.cardinality(columns) BY 2 LOOP
-    EXECUTE pg_catalog.format('COMMENT ON COLUMN @schema@.%I.%I IS %L', relation, columns[i],
-      columns[i + 1]);
-  END LOOP;
-END $$;
-
-SELECT @schema@.describe('migration', 'Which files that run once have run here.',
+SELECT @internal@.describe('migration', 'Which files that run once have run here.',
   'version', 'Number of the file.',
   'name', 'Its name.',
   'oldest_writer', 'A gateway may write only if the newest migration that it knows is at least this.',
   'applied_at', 'When it ran.',
   'applied_by', 'The role that ran it.');
-SELECT @schema@.describe('repeatable', 'Which text of the files that run on each change is in place.',
+SELECT @internal@.describe('repeatable', 'Which text of the files that run on each change is in place.',
   'name', 'Name of the file.',
   'content_hash', 'Hash of the text.',
   'version', 'Newest migration known to the gateway that ran it; one that knows fewer leaves it.',
   'applied_at', 'When it ran.',
   'applied_by', 'The role that ran it.');
-SELECT @schema@.describe('setting', 'What can be set, by apply_settings(), and what was decided once.',
+SELECT @internal@.describe('setting', 'What can be set, by apply_settings(), and what was decided once.',
   'key', 'Name.',
   'value', 'Text of an interval, a number or a truth value; read by setting_…().');
-SELECT @schema@.describe('resource', 'Dictionary: what telemetry comes from.',
+SELECT @internal@.describe('resource', 'Dictionary: what telemetry comes from.',
   'resource_id', '64-bit hash of the content.',
   'service_name', 'Attribute service.name; unknown_service where there is none.',
   'service_namespace', 'Attribute service.namespace; NULL: none.',
@@ -255,7 +230,7 @@ SELECT @schema@.describe('resource', 'Dictionary: what telemetry comes from.',
   'entity_refs', 'Entities that attributes belong to; NULL: none.',
   'first_seen', 'When a gateway first wrote it.',
   'last_seen', 'When a gateway last used it, give or take an hour.');
-SELECT @schema@.describe('scope', 'Dictionary: the library that telemetry was made with.',
+SELECT @internal@.describe('scope', 'Dictionary: the library that telemetry was made with.',
   'scope_id', '64-bit hash of the content.',
   'name', 'Name; empty: none.',
   'version', 'NULL: none.',
@@ -264,7 +239,7 @@ SELECT @schema@.describe('scope', 'Dictionary: the library that telemetry was ma
   'attributes', 'NULL: none.',
   'first_seen', 'When a gateway first wrote it.',
   'last_seen', 'When a gateway last used it, give or take an hour.');
-SELECT @schema@.describe('metric_series',
+SELECT @internal@.describe('metric_series',
   'Dictionary: one time series, of a resource, a scope, a metric and the attributes of its points.',
   'series_id', '64-bit hash of the content.',
   'metric_id', '64-bit hash of name, type, unit, temporality and monotony: one metric of all services.',
@@ -282,7 +257,7 @@ SELECT @schema@.describe('metric_series',
   'attributes', 'Of the points.',
   'first_seen', 'When a gateway first wrote it.',
   'last_seen', 'When a gateway last used it, give or take an hour.');
-SELECT @schema@.describe('ingested',
+SELECT @internal@.describe('ingested',
   'Ledger: which items of a gateway''s log are here. A row comes in the transaction of its items.',
   'exporter', 'Id of the exporter.',
   'log', 'Name of the log.',
@@ -292,7 +267,7 @@ SELECT @schema@.describe('ingested',
   'to_position', 'Record of the first item that is not meant any more.',
   'to_item', 'Index of that item.',
   'writer', 'The gateway that wrote the row.');
-SELECT @schema@.describe('writer_slot',
+SELECT @internal@.describe('writer_slot',
   'Fence: a lot locks its connection''s row, so that a new session can wait for what the old one did.',
   'writer', 'The gateway.',
   'exporter', 'Id of the exporter.',
@@ -302,26 +277,26 @@ SELECT @schema@.describe('writer_slot',
   'backend_start', 'When that process began.',
   'gateway', 'Host and process, to read.',
   'taken_at', 'When the session took it.');
-SELECT @schema@.describe('writer_gone', 'Writers in the ledger that have no slot.',
+SELECT @internal@.describe('writer_gone', 'Writers in the ledger that have no slot.',
   'writer', 'The gateway.',
   'since', 'When this was first seen; their ledger goes 90 days later.');
-SELECT @schema@.describe('mark', 'How far the upkeep has come.',
+SELECT @internal@.describe('mark', 'How far the upkeep has come.',
   'name', 'rollup: all minutes before it are in the rollup tables. edges: as much for '
     'service_edge_1m. wait …: when that table''s default partition could not be emptied. Others: when a '
     'step that is done once an hour was last done.',
   'at', 'That time.');
-SELECT @schema@.describe('refresh_queue', 'Times of late rows, to be counted again.',
+SELECT @internal@.describe('refresh_queue', 'Times of late rows, to be counted again.',
   'id', 'Number.',
   'table_name', 'span or log.',
   'from_time', 'First minute.',
   'to_time', 'End of the last minute.',
   'queued_at', 'When.',
   'edges_done', 'All that is left is what refresh_late() does, in the timescale edition.');
-SELECT @schema@.describe('timed_table', 'Tables that have a time and end with their retention.',
+SELECT @internal@.describe('timed_table', 'Tables that have a time and end with their retention.',
   'name', 'The table.',
   'time_column', 'Its time.',
   'retention', 'Key in setting.');
-SELECT @schema@.describe('span', 'Facts: spans.',
+SELECT @internal@.describe('span', 'Facts: spans.',
   'start_time', 'Microseconds of start_time_unix_nano. The time of receipt where that was out of range: '
     'then sent_start_time is there.',
   'duration_ns', 'End minus start in nanoseconds, modulo 2^64; negative: the end is before the start.',
@@ -347,7 +322,7 @@ SELECT @schema@.describe('span', 'Facts: spans.',
   'events', 'Array of {time (ns), name, attributes, dropped_attributes}; NULL: none.',
   'links', 'Array of {trace_id, span_id, trace_state, attributes, dropped_attributes, flags}; NULL: none.',
   'sent_start_time', 'start_time_unix_nano as sent, where start_time is not that time; NULL: it is.');
-SELECT @schema@.describe('log', 'Facts: log records.',
+SELECT @internal@.describe('log', 'Facts: log records.',
   'time', 'Microseconds of the time that time_source names. The time of receipt where it was out of '
     'range: then sent_time is there.',
   'observed_time', 'Microseconds of observed_time_unix_nano; NULL: 0.',
@@ -379,7 +354,7 @@ BEGIN
       ('metric_histogram', 'Facts: points of histograms.'),
       ('metric_exp_histogram', 'Facts: points of exponential histograms.'),
       ('metric_summary', 'Facts: points of summaries.')) AS m (name, about) LOOP
-    PERFORM @schema@.describe(metric.name, metric.about,
+    PERFORM @internal@.describe(metric.name, metric.about,
       'time', 'Microseconds of time_unix_nano. The time of receipt where that was out of range: then '
         'sent_time is there.',
       'metric_id', 'As in metric_series.',
@@ -390,26 +365,26 @@ BEGIN
       'flags', '1: no value was recorded; NULL: 0.',
       'sent_time', 'time_unix_nano as sent, where time is not that time; NULL: it is.');
     IF metric.name <> 'metric_summary' THEN
-      PERFORM @schema@.describe(metric.name, metric.about, 'exemplars',
+      PERFORM @internal@.describe(metric.name, metric.about, 'exemplars',
         'Array of {time (ns), value, trace_id, span_id, attributes}; NULL: none.');
     END IF;
     IF metric.name <> 'metric_number' THEN
-      PERFORM @schema@.describe(metric.name, metric.about,
+      PERFORM @internal@.describe(metric.name, metric.about,
         'count', 'Number of values, at most 2^63 - 1.',
         'sum', 'Sum of the values; NULL: not sent.');
     END IF;
     IF metric.name LIKE '%histogram' THEN
-      PERFORM @schema@.describe(metric.name, metric.about,
+      PERFORM @internal@.describe(metric.name, metric.about,
         'min', 'Least value; NULL: not sent.', 'max', 'Greatest value; NULL: not sent.');
     END IF;
   END LOOP;
 END $$;
-SELECT @schema@.describe('metric_number', 'Facts: points of gauges and sums.',
+SELECT @internal@.describe('metric_number', 'Facts: points of gauges and sums.',
   'value', 'The value as a double; NULL: none.',
   'value_int', 'An integer point''s value, exact; NULL: a double.');
-SELECT @schema@.describe('metric_histogram', 'Facts: points of histograms.',
+SELECT @internal@.describe('metric_histogram', 'Facts: points of histograms.',
   'bucket_counts', 'Values up to each of metric_series.explicit_bounds and above the last; may be empty.');
-SELECT @schema@.describe('metric_exp_histogram', 'Facts: points of exponential histograms.',
+SELECT @internal@.describe('metric_exp_histogram', 'Facts: points of exponential histograms.',
   'zero_count', 'Number of values within zero_threshold of 0.',
   'zero_threshold', 'Width of the zero bucket.',
   'scale', 'Base of the buckets: 2^(2^-scale).',
@@ -417,6 +392,6 @@ SELECT @schema@.describe('metric_exp_histogram', 'Facts: points of exponential h
   'negative_offset', 'Index of the first negative bucket.',
   'positive_counts', 'Values in each positive bucket.',
   'negative_counts', 'Values in each negative bucket.');
-SELECT @schema@.describe('metric_summary', 'Facts: points of summaries.',
+SELECT @internal@.describe('metric_summary', 'Facts: points of summaries.',
   'quantiles', 'Which quantiles, 0 to 1.',
   'quantile_values', 'Their values, in the same order.');

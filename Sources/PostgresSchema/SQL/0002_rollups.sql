@@ -13,55 +13,24 @@
 -- of a group as two arrays, which takes a sixth of the room. A continuous aggregate can't, and is small
 -- once it is in the columnstore.
 
-CREATE FUNCTION @schema@.latency_bucket(duration_ns int8) RETURNS int2 LANGUAGE sql IMMUTABLE
-  PARALLEL SAFE AS $$
-  SELECT ceil(ln(greatest($1, 1000)::float8 / 1000) * 5.770780163555854)::int2 $$;
-CREATE FUNCTION @schema@.latency_bucket_ns(bucket int) RETURNS float8 LANGUAGE sql IMMUTABLE
-  PARALLEL SAFE AS $$ SELECT 1000 * power(2::float8, $1 / 4.0::float8) $$;
-
--- The bodies of continuous aggregates and of the live part of views, with what cuts time into buckets put
--- in. They keep this text: another one needs a migration. refresh_span_minutes() counts the same.
-CREATE FUNCTION @schema@.rollup_select(rollup text, bucket text, source text)
-RETURNS text LANGUAGE sql IMMUTABLE AS $$
-  SELECT CASE rollup
-    WHEN 'red' THEN 'SELECT ' || bucket || ' AS bucket, service_name,
-      coalesce(operation, name) AS operation, kind, status_code, count(*) AS spans,
-      sum(coalesce(adjusted_count, 1)) AS calls,
-      sum(greatest(duration_ns, 0)::float8 * coalesce(adjusted_count, 1)) AS duration_ns_sum,
-      max(duration_ns) AS duration_ns_max FROM ' || source || ' GROUP BY 1, 2, 3, 4, 5'
-    WHEN 'red_again' THEN 'SELECT ' || bucket || ' AS bucket, service_name, operation, kind,
-      status_code, sum(spans)::int8 AS spans, sum(calls) AS calls,
-      sum(duration_ns_sum) AS duration_ns_sum, max(duration_ns_max) AS duration_ns_max
-      FROM ' || source || ' GROUP BY 1, 2, 3, 4, 5'
-    WHEN 'latency' THEN 'SELECT ' || bucket || ' AS bucket, service_name,
-      coalesce(operation, name) AS operation, kind,
-      ceil(ln(greatest(duration_ns, 1000)::float8 / 1000) * 5.770780163555854)::int2
-        AS latency_bucket,
-      sum(coalesce(adjusted_count, 1)) AS calls FROM ' || source || ' GROUP BY 1, 2, 3, 4, 5'
-    WHEN 'latency_again' THEN 'SELECT ' || bucket || ' AS bucket, service_name, operation, kind,
-      latency_bucket, sum(calls) AS calls FROM ' || source || ' GROUP BY 1, 2, 3, 4, 5'
-    WHEN 'log_volume' THEN 'SELECT ' || bucket || ' AS bucket, service_name, severity_number,
-      count(*) AS records, sum(coalesce(adjusted_count, 1)) AS adjusted_records
-      FROM ' || source || ' GROUP BY 1, 2, 3'
-    WHEN 'log_volume_again' THEN 'SELECT ' || bucket || ' AS bucket, service_name,
-      severity_number, sum(records)::int8 AS records, sum(adjusted_records) AS adjusted_records
-      FROM ' || source || ' GROUP BY 1, 2, 3'
-  END $$;
-
 -- Service edges, in all editions: a child's minute, its parent's service as client.
-CREATE TABLE @schema@.service_edge_1m (
+SELECT @internal@.create_table(size.name, $columns$
   bucket timestamptz NOT NULL, client text NOT NULL, server text NOT NULL, calls float8 NOT NULL,
   errors float8 NOT NULL, duration_ns_sum float8 NOT NULL, duration_ns_max int8 NOT NULL,
-  PRIMARY KEY (bucket, client, server));
-CREATE TABLE @schema@.service_edge_1h (LIKE @schema@.service_edge_1m INCLUDING ALL);
+  PRIMARY KEY (bucket, client, server)
+$columns$)
+FROM (VALUES ('service_edge_1m'), ('service_edge_1h')) AS size (name);
+UPDATE @schema@.mark m SET at = '-infinity' WHERE m.name = 'edges'
+  AND NOT EXISTS (SELECT FROM @schema@.service_edge_1m);
 
 -- Called spans whose parent was not there (yet).
-CREATE TABLE @schema@.edge_orphan (
+SELECT @internal@.create_table('edge_orphan', $columns$
   bucket timestamptz NOT NULL, trace_id uuid NOT NULL, parent_span_id int8 NOT NULL,
   service_name text NOT NULL, status_code int2 NOT NULL, duration_ns int8 NOT NULL,
-  weight float8 NOT NULL, looked_at timestamptz NOT NULL DEFAULT now());
-CREATE INDEX edge_orphan_bucket ON @schema@.edge_orphan (bucket);
-SELECT @schema@.describe('edge_orphan',
+  weight float8 NOT NULL, looked_at timestamptz NOT NULL DEFAULT now()
+$columns$);
+CREATE INDEX IF NOT EXISTS edge_orphan_bucket ON @schema@.edge_orphan (bucket);
+SELECT @internal@.describe('edge_orphan',
   'Spans whose parent was not there when edges were counted: it is looked for again an hour later.',
   'bucket', 'The minute they began in.', 'trace_id', 'As in span.', 'parent_span_id', 'As in span.',
   'service_name', 'As in span.', 'status_code', 'As in span.', 'duration_ns', 'As in span.',
@@ -84,21 +53,26 @@ BEGIN
   FOR rollup IN SELECT * FROM (VALUES ('red', 'span', 'start_time'),
       ('latency', 'span', 'start_time'), ('log_volume', 'log', 'time')) AS r (name, source, time)
   LOOP
-    EXECUTE pg_catalog.format('CREATE MATERIALIZED VIEW @schema@.%I', rollup.name || '_1m')
-      || pg_catalog.format(options, '1 day') || @schema@.rollup_select(rollup.name,
-        pg_catalog.format('%s.time_bucket(''1 minute'', %I)', ts, rollup.time),
-        pg_catalog.format('@schema@.%I', rollup.source)) || ' WITH NO DATA';
-    EXECUTE pg_catalog.format('CREATE MATERIALIZED VIEW @schema@.%I', rollup.name || '_1h')
-      || pg_catalog.format(options, '10 days') || @schema@.rollup_select(rollup.name || '_again',
-        pg_catalog.format('%s.time_bucket(''1 hour'', bucket)', ts),
-        pg_catalog.format('@schema@.%I', rollup.name || '_1m')) || ' WITH NO DATA';
-    -- One index each, not one for each column of the group.
-    FOR size IN SELECT * FROM (VALUES ('_1m'), ('_1h')) AS s (suffix) LOOP
+    FOR size IN SELECT * FROM (VALUES ('_1m', '1 day'), ('_1h', '10 days')) AS s (suffix, chunk) LOOP
+      CONTINUE WHEN to_regclass(pg_catalog.format('@schema@.%I', rollup.name || size.suffix)) IS NOT NULL;
+      EXECUTE pg_catalog.format('CREATE MATERIALIZED VIEW @schema@.%I', rollup.name || size.suffix)
+        || pg_catalog.format(options, size.chunk) || CASE size.suffix
+          WHEN '_1m' THEN @internal@.rollup_select(rollup.name,
+            pg_catalog.format('%s.time_bucket(''1 minute'', %I)', ts, rollup.time),
+            pg_catalog.format('@schema@.%I', rollup.source))
+          ELSE @internal@.rollup_select(rollup.name || '_again',
+            pg_catalog.format('%s.time_bucket(''1 hour'', bucket)', ts),
+            pg_catalog.format('@schema@.%I', rollup.name || '_1m')) END || ' WITH NO DATA';
+      -- One index, not one for each column of the group.
       EXECUTE pg_catalog.format('CREATE INDEX ON @schema@.%I (service_name, bucket DESC)',
         rollup.name || size.suffix);
       EXECUTE pg_catalog.format('ALTER MATERIALIZED VIEW @schema@.%I SET ('
         'timescaledb.enable_columnstore, timescaledb.segmentby = ''service_name'', '
         'timescaledb.orderby = ''bucket DESC'')', rollup.name || size.suffix);
+      -- Of what was there before it, its policy looks back to a little only.
+      INSERT INTO @schema@.refresh_queue (table_name, from_time, to_time, edges_done)
+        SELECT rollup.source, now() - interval '14 days', now(), true
+        WHERE EXISTS (SELECT FROM @schema@.mark m WHERE m.name = 'rollup');
     END LOOP;
   END LOOP;
 END $$;
@@ -114,52 +88,65 @@ DECLARE
   mark text := '(SELECT coalesce(max(m.at), ''-infinity'') FROM @schema@.mark m'
     ' WHERE m.name = ''rollup'')';
   rollup record;
+  is_made bool;
 BEGIN
   IF @schema@.edition() = 'timescale' THEN RETURN; END IF;
   FOR rollup IN SELECT * FROM (VALUES
       ('red', 'span', 'start_time', 'operation text NOT NULL, kind int2 NOT NULL, status_code int2'
         ' NOT NULL, spans int8 NOT NULL, calls float8 NOT NULL, duration_ns_sum float8 NOT NULL,'
-        ' duration_ns_max int8 NOT NULL', 'operation, kind, status_code', '*'),
+        ' duration_ns_max int8 NOT NULL', 'operation, kind, status_code', 'bucket, service_name,'
+        ' operation, kind, status_code, spans, calls, duration_ns_sum, duration_ns_max'),
       ('latency', 'span', 'start_time', 'operation text NOT NULL, kind int2 NOT NULL,'
         ' latency_buckets int2[] NOT NULL, bucket_calls float8[] NOT NULL', 'operation, kind',
         'bucket, service_name, operation, kind, unnest(latency_buckets) AS latency_bucket,'
         ' unnest(bucket_calls) AS calls'),
       ('log_volume', 'log', 'time', 'severity_number int2 NOT NULL, records int8 NOT NULL,'
-        ' adjusted_records float8 NOT NULL', 'severity_number', '*')
+        ' adjusted_records float8 NOT NULL', 'severity_number',
+        'bucket, service_name, severity_number, records, adjusted_records')
     ) AS r (name, source, time, columns, key, shown)
   LOOP
-    PERFORM @schema@.create_timed_table('rollup_' || rollup.name || '_1m',
+    is_made := @internal@.create_timed_table('rollup_' || rollup.name || '_1m',
       'bucket timestamptz NOT NULL, service_name text NOT NULL, ' || rollup.columns, 'bucket');
-    EXECUTE pg_catalog.format('CREATE INDEX ON @schema@.%I (service_name, bucket)',
+    EXECUTE pg_catalog.format('CREATE INDEX IF NOT EXISTS %I ON @schema@.%I (service_name, bucket)',
+      'rollup_' || rollup.name || '_1m_service_name_bucket_idx', 'rollup_' || rollup.name || '_1m');
+    EXECUTE pg_catalog.format('CREATE INDEX IF NOT EXISTS %I ON @schema@.%I USING brin (bucket) '
+      'WITH (pages_per_range = 32, autosummarize = on)', 'rollup_' || rollup.name || '_1m_bucket_idx',
       'rollup_' || rollup.name || '_1m');
-    EXECUTE pg_catalog.format('CREATE INDEX ON @schema@.%I USING brin (bucket) '
-      'WITH (pages_per_range = 32, autosummarize = on)', 'rollup_' || rollup.name || '_1m');
     INSERT INTO @schema@.timed_table (name, time_column, retention)
-      VALUES ('rollup_' || rollup.name || '_1m', 'bucket', 'retain_rollup_minute');
-    EXECUTE pg_catalog.format('CREATE TABLE @schema@.%I (bucket timestamptz NOT NULL, '
-      'service_name text NOT NULL, %s, PRIMARY KEY (bucket, service_name, %s))',
-      'rollup_' || rollup.name || '_1h', rollup.columns, rollup.key);
-    EXECUTE pg_catalog.format('CREATE INDEX ON @schema@.%I (service_name, bucket)',
-      'rollup_' || rollup.name || '_1h');
-    EXECUTE pg_catalog.format(
-      'CREATE VIEW @schema@.%I AS SELECT %s FROM @schema@.%I WHERE bucket < %s UNION ALL ',
-      rollup.name || '_1m', rollup.shown, 'rollup_' || rollup.name || '_1m', mark)
-      || @schema@.rollup_select(rollup.name, pg_catalog.format(minute, rollup.time),
-        pg_catalog.format('@schema@.%I WHERE %I >= %s', rollup.source, rollup.time, mark));
-    EXECUTE pg_catalog.format(
-      'CREATE VIEW @schema@.%I AS SELECT %s FROM @schema@.%I WHERE bucket < %s UNION ALL ',
-      rollup.name || '_1h', rollup.shown, 'rollup_' || rollup.name || '_1h',
-      pg_catalog.replace(hour, 'bucket', mark))
-      || @schema@.rollup_select(rollup.name || '_again', hour,
-        pg_catalog.format('@schema@.%I WHERE bucket >= %s', rollup.name || '_1m',
-          pg_catalog.replace(hour, 'bucket', mark)));
+      VALUES ('rollup_' || rollup.name || '_1m', 'bucket', 'retain_rollup_minute')
+      ON CONFLICT (name) DO NOTHING;
+    is_made := @internal@.create_table('rollup_' || rollup.name || '_1h', pg_catalog.format(
+      'bucket timestamptz NOT NULL, service_name text NOT NULL, %s, '
+      'PRIMARY KEY (bucket, service_name, %s)', rollup.columns, rollup.key)) OR is_made;
+    EXECUTE pg_catalog.format('CREATE INDEX IF NOT EXISTS %I ON @schema@.%I (service_name, bucket)',
+      'rollup_' || rollup.name || '_1h_service_name_bucket_idx', 'rollup_' || rollup.name || '_1h');
+    IF is_made THEN  -- All is counted again; in a new database there is no mark.
+      UPDATE @schema@.mark m SET at = '-infinity' WHERE m.name = 'rollup';
+    END IF;
+    IF to_regclass(pg_catalog.format('@schema@.%I', rollup.name || '_1m')) IS NULL THEN
+      EXECUTE pg_catalog.format(
+        'CREATE VIEW @schema@.%I AS SELECT %s FROM @schema@.%I WHERE bucket < %s UNION ALL ',
+        rollup.name || '_1m', rollup.shown, 'rollup_' || rollup.name || '_1m', mark)
+        || @internal@.rollup_select(rollup.name, pg_catalog.format(minute, rollup.time),
+          pg_catalog.format('@schema@.%I WHERE %I >= %s', rollup.source, rollup.time, mark));
+    END IF;
+    IF to_regclass(pg_catalog.format('@schema@.%I', rollup.name || '_1h')) IS NULL THEN
+      EXECUTE pg_catalog.format(
+        'CREATE VIEW @schema@.%I AS SELECT %s FROM @schema@.%I WHERE bucket < %s UNION ALL ',
+        rollup.name || '_1h', rollup.shown, 'rollup_' || rollup.name || '_1h',
+        pg_catalog.replace(hour, 'bucket', mark))
+        || @internal@.rollup_select(rollup.name || '_again', hour,
+          pg_catalog.format('@schema@.%I WHERE bucket >= %s', rollup.name || '_1m',
+            pg_catalog.replace(hour, 'bucket', mark)));
+    END IF;
   END LOOP;
 END $$;
 
 -- No fact is older than its refresh_window unless its writer queued its time.
 INSERT INTO @schema@.mark (name, at)
   SELECT m.name, pg_catalog.date_bin('1 hour', now() - interval '1 hour', '2000-01-01 00:00+00')
-  FROM (VALUES ('rollup'), ('edges')) AS m (name);
+  FROM (VALUES ('rollup'), ('edges')) AS m (name)
+ON CONFLICT (name) DO NOTHING;
 
 -- What everything is -------------------------------------------------------------------------------
 
@@ -177,33 +164,33 @@ BEGIN
       FOREACH relation IN ARRAY ARRAY[rollup.name || size.suffix,
           'rollup_' || rollup.name || size.suffix] LOOP
         CONTINUE WHEN to_regclass(pg_catalog.format('@schema@.%I', relation)) IS NULL;
-        PERFORM @schema@.describe(relation, CASE WHEN relation LIKE 'rollup%'
+        PERFORM @internal@.describe(relation, CASE WHEN relation LIKE 'rollup%'
             THEN 'What is stored of ' || rollup.name || size.suffix || ': up to the mark rollup.'
             ELSE rollup.about || size.text END,
           'bucket', 'When the minute or hour begins.', 'service_name', 'As in resource.');
         IF rollup.name IN ('red', 'latency') THEN
-          PERFORM @schema@.describe(relation, pg_catalog.obj_description(
+          PERFORM @internal@.describe(relation, pg_catalog.obj_description(
               pg_catalog.format('@schema@.%I', relation)::regclass, 'pg_class'),
             'operation', 'Name of the spans, or other where the service has too many.',
             'kind', 'As in span.');
         END IF;
         IF rollup.name = 'red' THEN
-          PERFORM @schema@.describe(relation, pg_catalog.obj_description(
+          PERFORM @internal@.describe(relation, pg_catalog.obj_description(
               pg_catalog.format('@schema@.%I', relation)::regclass, 'pg_class'),
             'calls', 'Sum of adjusted counts.', 'status_code', 'As in span: 2 is an error.', 'spans', 'Number of spans stored.',
             'duration_ns_sum', 'Sum of durations, each times its adjusted count, in nanoseconds.',
             'duration_ns_max', 'Longest duration in nanoseconds.');
         ELSIF relation LIKE 'rollup\_latency%' THEN
-          PERFORM @schema@.describe(relation, pg_catalog.obj_description(
+          PERFORM @internal@.describe(relation, pg_catalog.obj_description(
               pg_catalog.format('@schema@.%I', relation)::regclass, 'pg_class'),
             'latency_buckets', 'The buckets that occur; in latency' || size.suffix || ' a row each.',
             'bucket_calls', 'Sums of adjusted counts, in the same order.');
         ELSIF rollup.name = 'latency' THEN
-          PERFORM @schema@.describe(relation, pg_catalog.obj_description(
+          PERFORM @internal@.describe(relation, pg_catalog.obj_description(
               pg_catalog.format('@schema@.%I', relation)::regclass, 'pg_class'),
             'calls', 'Sum of adjusted counts.', 'latency_bucket', 'k: durations in (2^((k-1)/4), 2^(k/4)] microseconds; 0: up to one.');
         ELSE
-          PERFORM @schema@.describe(relation, pg_catalog.obj_description(
+          PERFORM @internal@.describe(relation, pg_catalog.obj_description(
               pg_catalog.format('@schema@.%I', relation)::regclass, 'pg_class'),
             'severity_number', 'As in log.', 'records', 'Number of records stored.',
             'adjusted_records', 'Sum of adjusted counts.');
@@ -212,7 +199,7 @@ BEGIN
     END LOOP;
   END LOOP;
   FOR size IN SELECT * FROM (VALUES ('_1m', 'minute'), ('_1h', 'hour')) AS s (suffix, text) LOOP
-    PERFORM @schema@.describe('service_edge' || size.suffix,
+    PERFORM @internal@.describe('service_edge' || size.suffix,
       'Calls from one service to another, by the ' || size.text || '.',
       'bucket', 'When the ' || size.text || ' begins in which the called spans began.',
       'client', 'Service of the parent spans.', 'server', 'Service of the called spans.',

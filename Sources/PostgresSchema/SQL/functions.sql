@@ -1,10 +1,9 @@
 -- What a person or a dashboard asks, as functions over the tables. Repeatable, after views.sql.
 --
 -- Windows are half-open: since <= time < until. All names are qualified: no search_path changes
--- them. Functions that are one SELECT in LANGUAGE sql are put in place of their call, so that
--- conditions outside reach the indexes. Those that may read much are in plpgsql, planned anew for
--- the values of each call, so that its window prunes partitions and chunks; and without JIT:
--- compiling plans of many partitions takes seconds, and what it would speed up milliseconds.
+-- them. Those that read tables are in plpgsql, planned anew for the values of each call, so that its
+-- window prunes partitions and chunks; and without JIT: compiling plans of many partitions takes
+-- seconds, and what it would speed up milliseconds.
 
 -- Ids --------------------------------------------------------------------------------------------
 
@@ -95,13 +94,13 @@ COMMENT ON FUNCTION @schema@.histogram_quantile(float8, float8[], float8[]) IS
 
 -- base = 2^(2^-scale). Below scale -11 one bucket has all doubles; bounds that doubles can't hold
 -- become their largest, or 0.
-CREATE OR REPLACE FUNCTION @schema@.exponential_bound(scale int, index float8) RETURNS float8
+CREATE OR REPLACE FUNCTION @internal@.exponential_bound(scale int, index float8) RETURNS float8
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN power >= 1024 THEN 1.7976931348623157e308 WHEN power < -1074 THEN 0
     ELSE 2.0::float8 ^ power END
   FROM (SELECT index * 2.0::float8 ^ least(greatest(-(scale::float8), -1000), 12)) AS p (power)
 $$;
-COMMENT ON FUNCTION @schema@.exponential_bound(int, float8) IS
+COMMENT ON FUNCTION @internal@.exponential_bound(int, float8) IS
   'Lower bound of the bucket of that index in an exponential histogram of that scale.';
 
 CREATE OR REPLACE FUNCTION @schema@.exponential_quantiles(
@@ -112,15 +111,15 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT @schema@.bucket_quantiles(quantiles, array_agg(low ORDER BY low, high),
     array_agg(high ORDER BY low, high), array_agg(n ORDER BY low, high), true)
   FROM (
-    SELECT n, 0 - @schema@.exponential_bound(scale, negative_offset::float8 + i) AS low,
-      0 - @schema@.exponential_bound(scale, negative_offset::float8 + i - 1) AS high
+    SELECT n, 0 - @internal@.exponential_bound(scale, negative_offset::float8 + i) AS low,
+      0 - @internal@.exponential_bound(scale, negative_offset::float8 + i - 1) AS high
     FROM unnest(negative_counts) WITH ORDINALITY AS b (n, i)
     WHERE n > 0
     UNION ALL
     SELECT zero_count, 0 - zero_threshold, zero_threshold WHERE zero_count > 0
     UNION ALL
-    SELECT n, @schema@.exponential_bound(scale, positive_offset::float8 + i - 1),
-      @schema@.exponential_bound(scale, positive_offset::float8 + i)
+    SELECT n, @internal@.exponential_bound(scale, positive_offset::float8 + i - 1),
+      @internal@.exponential_bound(scale, positive_offset::float8 + i)
     FROM unnest(positive_counts) WITH ORDINALITY AS b (n, i)
     WHERE n > 0) buckets
 $$;
@@ -149,12 +148,17 @@ RETURNS TABLE (
   depth int, path int[], offset_ms float8, duration_ms float8, self_ms float8, service_name text,
   name text, kind text, status text, status_message text, span_id text, parent_span_id text,
   start_time timestamptz, attributes jsonb, events jsonb, links jsonb, resource jsonb)
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 100 AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100
+SET jit = off SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
   WITH RECURSIVE spans AS MATERIALIZED (
     SELECT row_number() OVER (ORDER BY s.start_time, s.start_ns, s.span_id) AS row,
       -- Whole nanoseconds: a fraction of a second is no binary fraction.
       (extract(epoch FROM s.start_time - min(s.start_time) OVER ()) * 1000000000)::float8
-        + s.start_ns AS begins, s.*
+        + s.start_ns AS begins,
+      CASE WHEN @internal@.is_timed(s.duration_ns) THEN s.duration_ns END AS took, s.*
     FROM @schema@.span s
     WHERE s.trace_id = trace AND s.start_time >= since AND s.start_time < until
   ), owners AS (
@@ -170,8 +174,9 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 100 AS $$
     FROM tree t JOIN places p ON p.parent = t.row WHERE t.depth < 1000
   ), children AS (
     SELECT p.parent, greatest(c.begins, a.begins) AS begins,
-      least(c.begins + c.duration_ns, a.begins + a.duration_ns) AS ends
+      least(c.begins + c.took, a.begins + a.took) AS ends
     FROM places p JOIN spans c ON c.row = p.row JOIN spans a ON a.row = p.parent
+    WHERE c.took IS NOT NULL AND a.took IS NOT NULL
   ), covered AS (
     -- Overlapping children count once: what of each is after all that began before it.
     SELECT parent, sum(greatest(ends - greatest(begins, before), 0)) AS length
@@ -182,8 +187,9 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 100 AS $$
       FROM children) c
     GROUP BY parent
   )
-  SELECT t.depth, t.path, (s.begins - min(s.begins) OVER ()) / 1e6, s.duration_ns / 1e6::float8,
-    greatest(s.duration_ns - coalesce(c.length, 0), 0) / 1e6, s.service_name, s.name,
+  SELECT t.depth, t.path, (s.begins - min(s.begins) OVER ()) / 1e6::float8, s.took / 1e6::float8,
+    CASE WHEN s.took IS NOT NULL THEN greatest(s.took - coalesce(c.length, 0), 0) / 1e6::float8 END,
+    s.service_name, s.name,
     CASE s.kind WHEN 0 THEN 'unspecified' WHEN 1 THEN 'internal' WHEN 2 THEN 'server'
       WHEN 3 THEN 'client' WHEN 4 THEN 'producer' WHEN 5 THEN 'consumer' ELSE s.kind::text END,
     CASE s.status_code WHEN 0 THEN 'unset' WHEN 1 THEN 'ok' WHEN 2 THEN 'error'
@@ -194,19 +200,20 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 100 AS $$
   LEFT JOIN tree t ON t.row = s.row
   LEFT JOIN covered c ON c.parent = s.row
   LEFT JOIN @schema@.resource r ON r.resource_id = s.resource_id
-  ORDER BY t.path NULLS LAST, s.row
-$$;
+  ORDER BY t.path NULLS LAST, s.row;
+END $$;
 COMMENT ON FUNCTION @schema@.trace(uuid, timestamptz, timestamptz) IS
   'The spans of a trace as a tree, in its order. Spans whose parent is not stored are roots; '
-  'depth and path are NULL for cycles. self_ms: the time in which no child ran. Give the window'
-  ' where you know it: without, every partition is looked at.';
+  'depth and path are NULL for cycles. self_ms: the time in which no child ran; NULL, as duration_ms, '
+  'where a start or an end was not sent. Give the window where you know it: without, every partition '
+  'is looked at.';
 
-CREATE OR REPLACE FUNCTION @schema@.key_values(attributes jsonb) RETURNS jsonb
+CREATE OR REPLACE FUNCTION @internal@.key_values(attributes jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
   SELECT coalesce(jsonb_agg(jsonb_build_object('key', key, 'value', value) ORDER BY key), '[]')
   FROM jsonb_each(attributes)
 $$;
-COMMENT ON FUNCTION @schema@.key_values(jsonb) IS
+COMMENT ON FUNCTION @internal@.key_values(jsonb) IS
   'An object as an array of {key, value}, ordered by key; empty for NULL.';
 
 -- The columns of Grafana's trace panel: times and durations in milliseconds, lists of {key, value}.
@@ -217,19 +224,23 @@ RETURNS TABLE (
   "startTime" float8, duration float8, tags jsonb, "serviceTags" jsonb, logs jsonb,
   "references" jsonb, kind text, "statusCode" int, "statusMessage" text, "traceState" text,
   "instrumentationLibraryName" text, "instrumentationLibraryVersion" text)
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 100 AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100
+SET jit = off SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
   SELECT replace(s.trace_id::text, '-', ''), lpad(to_hex(s.span_id), 16, '0'),
     lpad(to_hex(s.parent_span_id), 16, '0'), s.name, s.service_name,
-    extract(epoch FROM s.start_time)::float8 * 1000 + s.start_ns / 1e6,
-    s.duration_ns / 1e6::float8, @schema@.key_values(s.attributes),
-    coalesce(@schema@.key_values(r.attributes), '[]'),
+    extract(epoch FROM s.start_time)::float8 * 1000 + s.start_ns / 1e6::float8,
+    CASE WHEN @internal@.is_timed(s.duration_ns) THEN s.duration_ns ELSE 0 END / 1e6::float8, @internal@.key_values(s.attributes),
+    coalesce(@internal@.key_values(r.attributes), '[]'),
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
         'timestamp', (e ->> 'time')::numeric / 1000000, 'name', e -> 'name',
-        'fields', @schema@.key_values(e -> 'attributes')) ORDER BY place), '[]')
+        'fields', @internal@.key_values(e -> 'attributes')) ORDER BY place), '[]')
       FROM jsonb_array_elements(s.events) WITH ORDINALITY AS list (e, place)),
     (SELECT coalesce(jsonb_agg(jsonb_build_object(
         'traceID', l -> 'trace_id', 'spanID', l -> 'span_id',
-        'tags', @schema@.key_values(l -> 'attributes')) ORDER BY place), '[]')
+        'tags', @internal@.key_values(l -> 'attributes')) ORDER BY place), '[]')
       FROM jsonb_array_elements(s.links) WITH ORDINALITY AS list (l, place)),
     CASE s.kind WHEN 0 THEN 'unspecified' WHEN 1 THEN 'internal' WHEN 2 THEN 'server'
       WHEN 3 THEN 'client' WHEN 4 THEN 'producer' WHEN 5 THEN 'consumer' ELSE s.kind::text END,
@@ -238,8 +249,8 @@ LANGUAGE sql STABLE PARALLEL SAFE ROWS 100 AS $$
   LEFT JOIN @schema@.resource r ON r.resource_id = s.resource_id
   LEFT JOIN @schema@.scope c ON c.scope_id = s.scope_id
   WHERE s.trace_id = trace AND s.start_time >= since AND s.start_time < until
-  ORDER BY s.start_time, s.start_ns
-$$;
+  ORDER BY s.start_time, s.start_ns;
+END $$;
 COMMENT ON FUNCTION @schema@.trace_panel(uuid, timestamptz, timestamptz) IS
   'The spans of a trace as the trace panel of Grafana wants them; tags, serviceTags, logs and '
   'references need its transformation of field types to Other.';
@@ -247,11 +258,15 @@ COMMENT ON FUNCTION @schema@.trace_panel(uuid, timestamptz, timestamptz) IS
 CREATE OR REPLACE FUNCTION @schema@.trace_logs(
   trace uuid, since timestamptz DEFAULT '-infinity', until timestamptz DEFAULT 'infinity')
 RETURNS SETOF @schema@.logs
-LANGUAGE sql STABLE PARALLEL SAFE ROWS 100 AS $$
+LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 100
+SET jit = off SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+BEGIN
+  RETURN QUERY
   SELECT l.* FROM @schema@.logs l
   WHERE l.trace_id = trace AND l.time >= since AND l.time < until
-  ORDER BY l.time_unix_nano
-$$;
+  ORDER BY l.time_unix_nano;
+END $$;
 COMMENT ON FUNCTION @schema@.trace_logs(uuid, timestamptz, timestamptz) IS
   'The log records of a trace, in order; columns as in the view logs.';
 
@@ -322,7 +337,8 @@ BEGIN
         AND (service IS NULL OR s.service_name = service)
         AND (operation IS NULL OR s.name = operation)
         AND (matching IS NULL OR s.attributes @> matching)
-        AND (min_ms IS NULL OR s.duration_ns >= min_ms * 1e6)
+        AND (min_ms IS NULL
+          OR s.duration_ns >= min_ms * 1e6 AND @internal@.is_timed(s.duration_ns))
         AND (NOT only_errors OR s.status_code = 2)
         AND s.trace_id <> ALL (found)
       GROUP BY s.trace_id ORDER BY max(s.start_time) DESC
@@ -340,7 +356,8 @@ BEGIN
       AND s.start_time >= high - interval '1 hour' AND s.start_time < until + interval '1 hour'
   )
   SELECT replace(s.trace_id::text, '-', ''), min(s.start_time),
-    extract(epoch FROM max(s.start_time + s.duration_ns / 1000 * interval '1 microsecond')
+    extract(epoch FROM max(CASE WHEN @internal@.is_timed(s.duration_ns)
+        THEN s.start_time + s.duration_ns / 1000 * interval '1 microsecond' END)
       - min(s.start_time))::float8 * 1000,
     (array_agg(s.service_name ORDER BY s.parent_span_id IS NOT NULL, s.start_time))[1],
     (array_agg(s.name ORDER BY s.parent_span_id IS NOT NULL, s.start_time))[1],

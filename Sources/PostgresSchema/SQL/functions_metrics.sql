@@ -2,6 +2,20 @@
 
 -- Metrics ----------------------------------------------------------------------------------------
 
+-- Points are read by the metric's id and filtered by the series' ids, both as arrays, and only what comes
+-- of them is joined to the series: a join of points to series by the metric's id would look at all
+-- points of the metric for each of its series.
+CREATE OR REPLACE FUNCTION @internal@.series_of(
+  metric text, service text, matching jsonb, types int2[], OUT metrics int8[], OUT series int8[])
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT array_agg(DISTINCT s.metric_id), array_agg(s.series_id)
+  FROM @schema@.metric_series s
+  WHERE s.metric_name = metric AND (service IS NULL OR s.service_name = service)
+    AND s.attributes @> matching AND s.metric_type = ANY (types)
+$$;
+COMMENT ON FUNCTION @internal@.series_of(text, text, jsonb, int2[]) IS
+  'The ids of a metric''s series that match, and of the metrics that they are of.';
+
 CREATE OR REPLACE FUNCTION @schema@.metric_values(
   metric text, since timestamptz, until timestamptz DEFAULT now(),
   step interval DEFAULT '1 minute', service text DEFAULT NULL, matching jsonb DEFAULT '{}')
@@ -11,78 +25,145 @@ RETURNS TABLE (
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET jit = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
+DECLARE
+  known record := @internal@.series_of(metric, service, matching, '{0,1,2}');
 BEGIN
   RETURN QUERY
-  SELECT date_bin(step, p.time, timestamptz '2000-01-01 00:00+00'), s.series_id,
-    min(s.service_name), s.attributes, min(s.resource_id), avg(p.value), min(p.value),
-    max(p.value), (array_agg(p.value ORDER BY p.time DESC, p.time_ns DESC))[1], count(p.value)
-  FROM @schema@.metric_series s
-  JOIN @schema@.metric_number p ON p.metric_id = s.metric_id AND p.series_id = s.series_id
-  WHERE s.metric_name = metric AND (service IS NULL OR s.service_name = service)
-    AND s.attributes @> matching AND p.time >= since AND p.time < until
-  GROUP BY 1, s.series_id, s.attributes ORDER BY 1, 2;
+  SELECT v.bin, v.series_id, s.service_name, s.attributes, s.resource_id, v.avg, v.min, v.max,
+    v.last, v.points
+  FROM (
+    SELECT date_bin(step, p.time, timestamptz '2000-01-01 00:00+00') AS bin, p.series_id,
+      avg(p.value) AS avg, min(p.value) AS min, max(p.value) AS max,
+      (array_agg(p.value ORDER BY p.time DESC, p.time_ns DESC))[1] AS last,
+      count(p.value) AS points
+    FROM @schema@.metric_number p
+    WHERE p.metric_id = ANY (known.metrics) AND p.series_id = ANY (known.series)
+      AND p.time >= since AND p.time < until
+    GROUP BY 1, 2) AS v
+  JOIN @schema@.metric_series s ON s.series_id = v.series_id
+  ORDER BY 1, 2;
 END $$;
 COMMENT ON FUNCTION @schema@.metric_values(
   text, timestamptz, timestamptz, interval, text, jsonb) IS
   'Gauges and sums, per series and step: mean, extremes, last value and number of points.';
 
--- What each series of a counter grew by: sums by their values, histograms and summaries by their
--- counts. A cumulative series that began anew (its start is not before the point before, or a
--- monotonic value fell) counts from 0; one whose first point is seen counts it only where its start
--- is known to be in the window. Points are read from one step before the window, and at least 10
--- minutes, to know what the first ones follow.
-CREATE OR REPLACE FUNCTION @schema@.metric_increases(
-  metric text, since timestamptz, until timestamptz DEFAULT now(), service text DEFAULT NULL,
-  matching jsonb DEFAULT '{}', look_back interval DEFAULT '10 minutes')
+-- What each series of a counter grew by, and from when to when: sums by their values, histograms and
+-- summaries by their counts. `begins` and `ends` are microseconds since `since`.
+--
+-- A cumulative point adds what it has more than the point before, since that. A series that began
+-- anew (its start is not before the point before, or a monotonic value fell) adds its value, since
+-- its start. Of the first point that is seen that is known only where its start is in what is read:
+-- otherwise `increase` is NULL, and nothing is known before it. A delta point adds its value, since
+-- its start or the point before.
+--
+-- Points are read from `look` before the window, to know what the first ones follow, to `look` after
+-- it, to know what part of the last growth is in it. After the last point nothing is known yet, if the
+-- series is about as recent as the most recent one; an older one has ended.
+CREATE OR REPLACE FUNCTION @internal@.metric_intervals(
+  metric text, since timestamptz, until timestamptz, service text, matching jsonb, look interval)
 RETURNS TABLE (
-  "time" timestamptz, series_id int8, service_name text, attributes jsonb, increase float8)
+  series_id int8, begins int8, ends int8, increase float8, known_from int8, known_until int8)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET jit = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
+DECLARE
+  known record := @internal@.series_of(metric, service, matching, '{2,3,4,5}');
+  deltas int8[] := ARRAY(SELECT s.series_id FROM @schema@.metric_series s
+    WHERE s.series_id = ANY (known.series) AND s.temporality = 1);
+  -- Sums that may fall do so without beginning anew.
+  falling int8[] := ARRAY(SELECT s.series_id FROM @schema@.metric_series s
+    WHERE s.series_id = ANY (known.series) AND s.metric_type = 2 AND NOT s.is_monotonic);
 BEGIN
   RETURN QUERY
-  WITH series AS MATERIALIZED (
-    SELECT s.series_id, s.metric_id, s.service_name, s.attributes, s.temporality,
-      s.is_monotonic OR s.metric_type > 2 AS is_monotonic, s.metric_type
-    FROM @schema@.metric_series s
-    WHERE s.metric_name = metric AND (service IS NULL OR s.service_name = service)
-      AND s.attributes @> matching AND s.metric_type >= 2
-  ), points AS (
+  WITH points AS (
     SELECT p.time, p.time_ns, p.start_time, p.start_ns, p.metric_id, p.series_id, p.value
     FROM @schema@.metric_number p
+    WHERE p.metric_id = ANY (known.metrics) AND p.series_id = ANY (known.series)
+      AND p.time >= since - look AND p.time < until + look AND p.value IS NOT NULL
     UNION ALL
     SELECT p.time, p.time_ns, p.start_time, p.start_ns, p.metric_id, p.series_id, p.count::float8
     FROM @schema@.metric_histogram p
+    WHERE p.metric_id = ANY (known.metrics) AND p.series_id = ANY (known.series)
+      AND p.time >= since - look AND p.time < until + look
     UNION ALL
     SELECT p.time, p.time_ns, p.start_time, p.start_ns, p.metric_id, p.series_id, p.count::float8
     FROM @schema@.metric_exp_histogram p
+    WHERE p.metric_id = ANY (known.metrics) AND p.series_id = ANY (known.series)
+      AND p.time >= since - look AND p.time < until + look
     UNION ALL
     SELECT p.time, p.time_ns, p.start_time, p.start_ns, p.metric_id, p.series_id, p.count::float8
     FROM @schema@.metric_summary p
+    WHERE p.metric_id = ANY (known.metrics) AND p.series_id = ANY (known.series)
+      AND p.time >= since - look AND p.time < until + look
   ), ordered AS (
-    SELECT s.*, p.time, p.start_time, p.value,
-      p.start_time = p.time AND p.start_ns = p.time_ns AS begins_unknown,
+    SELECT p.*, p.series_id = ANY (deltas) AS is_delta, p.series_id = ANY (falling) AS may_fall,
       lag(p.value) OVER w AS value_before, lag(p.start_time) OVER w AS start_before,
-      lag(p.time) OVER w AS time_before
-    FROM series s JOIN points p ON p.metric_id = s.metric_id AND p.series_id = s.series_id
-    WHERE p.time >= since - look_back AND p.time < until AND p.value IS NOT NULL
-    WINDOW w AS (PARTITION BY p.series_id ORDER BY p.time, p.time_ns)
+      lag(p.time) OVER w AS time_before, lead(p.time) OVER w AS time_after,
+      max(p.time) OVER () AS latest
+    FROM points p WINDOW w AS (PARTITION BY p.series_id ORDER BY p.time, p.time_ns)
+  ), grown AS (
+    SELECT o.*, CASE
+      WHEN o.is_delta THEN 'itself'
+      WHEN o.start_time IS DISTINCT FROM o.start_before
+          AND (o.start_time >= o.time_before OR o.time_before IS NULL) THEN CASE
+        WHEN o.start_time = o.time AND o.start_ns = o.time_ns THEN 'unknown'
+        WHEN o.time_before IS NOT NULL OR o.start_time >= since - look THEN 'itself'
+        ELSE 'unknown' END
+      WHEN NOT o.may_fall AND o.value < o.value_before THEN 'anew'
+      WHEN o.time_before IS NULL THEN 'unknown'
+      ELSE 'more' END AS by
+    FROM ordered o
+  ), spanned AS (
+    SELECT g.*, least(CASE g.by
+      -- Without a start and a point before, as long as to the next one.
+      WHEN 'itself' THEN coalesce(g.start_time, g.time_before, g.time - (g.time_after - g.time), g.time)
+      WHEN 'unknown' THEN g.time ELSE g.time_before END, g.time) AS since_when
+    FROM grown g
   )
-  SELECT o.time, o.series_id, o.service_name, o.attributes, CASE
-    WHEN o.temporality = 1 THEN o.value
-    WHEN o.start_time IS DISTINCT FROM o.start_before
-        AND (o.start_time >= o.time_before OR o.time_before IS NULL)
-      THEN CASE WHEN o.begins_unknown THEN NULL WHEN o.start_time >= since THEN o.value
-        WHEN o.time_before IS NOT NULL THEN o.value END
-    WHEN o.is_monotonic AND o.value < o.value_before THEN o.value
-    ELSE o.value - o.value_before END
-  FROM ordered o WHERE o.time >= since;
+  SELECT i.series_id, (date_part('epoch', i.since_when - since) * 1e6)::int8,
+    (date_part('epoch', i.time - since) * 1e6)::int8,
+    CASE i.by WHEN 'unknown' THEN NULL WHEN 'more' THEN i.value - i.value_before ELSE i.value END,
+    CASE WHEN i.by = 'unknown' THEN (date_part('epoch', i.time - since) * 1e6)::int8 END,
+    CASE WHEN i.time_after IS NULL AND i.latest - i.time <= 1.5 * greatest(
+        i.time - i.since_when, i.time - i.time_before)
+      THEN (date_part('epoch', i.time - since) * 1e6)::int8 END
+  FROM spanned i;
+END $$;
+COMMENT ON FUNCTION @internal@.metric_intervals(
+  text, timestamptz, timestamptz, text, jsonb, interval) IS
+  'By how much the series of a counter grew, and from when to when, around a window.';
+
+DROP FUNCTION IF EXISTS @schema@.metric_increases(
+  text, timestamptz, timestamptz, text, jsonb, interval);
+CREATE FUNCTION @schema@.metric_increases(
+  metric text, since timestamptz, until timestamptz DEFAULT now(), service text DEFAULT NULL,
+  matching jsonb DEFAULT '{}', look_back interval DEFAULT '10 minutes')
+RETURNS TABLE (
+  "time" timestamptz, series_id int8, service_name text, attributes jsonb, increase float8,
+  seconds float8)
+LANGUAGE plpgsql STABLE PARALLEL SAFE
+SET jit = off SET plan_cache_mode = force_custom_plan AS $$
+#variable_conflict use_column
+DECLARE
+  window_end int8 := date_part('epoch', until - since) * 1e6;
+BEGIN
+  RETURN QUERY
+  SELECT since + least(i.ends, window_end) * interval '1 microsecond', i.series_id, s.service_name,
+    s.attributes, CASE WHEN i.ends > i.begins THEN i.increase
+      * ((least(i.ends, window_end) - greatest(i.begins, 0))::float8 / (i.ends - i.begins))
+      ELSE i.increase END,
+    (least(i.ends, window_end) - greatest(i.begins, 0)) / 1e6::float8
+  FROM @internal@.metric_intervals(metric, since, until, service, matching, look_back) i
+  JOIN @schema@.metric_series s ON s.series_id = i.series_id
+  WHERE CASE WHEN i.ends > i.begins THEN i.ends > 0 AND i.begins < window_end
+    ELSE i.ends >= 0 AND i.ends < window_end END;
 END $$;
 COMMENT ON FUNCTION @schema@.metric_increases(
   text, timestamptz, timestamptz, text, jsonb, interval) IS
-  'What each point adds to its series: sums, or counts of histograms and summaries; delta or '
-  'cumulative, over resets. NULL where it can''t be known: the first point of a cumulative '
-  'series that began before the window.';
+  'What each point adds to its series in the window, and in how many seconds: sums, or counts of '
+  'histograms and summaries; delta or cumulative, over resets. Growth from before the window into it, '
+  'and out of it, counts by the part that is in it. NULL where it can''t be known: the first point of '
+  'a cumulative series that began before.';
 
 CREATE OR REPLACE FUNCTION @schema@.metric_rate(
   metric text, since timestamptz, until timestamptz DEFAULT now(),
@@ -93,19 +174,54 @@ RETURNS TABLE (
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET jit = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
+DECLARE
+  first CONSTANT timestamptz := @schema@.bin(step, since);
+  -- In microseconds: of the window since `since`, and of `since` in its step.
+  width CONSTANT int8 := date_part('epoch', step) * 1e6;
+  shift CONSTANT int8 := date_part('epoch', since - first) * 1e6;
+  window_end CONSTANT int8 := date_part('epoch', until - since) * 1e6;
+  passed CONSTANT int8 := date_part('epoch', least(until, now()) - since) * 1e6;
 BEGIN
   RETURN QUERY
-  SELECT date_bin(step, i.time, timestamptz '2000-01-01 00:00+00'), i.series_id,
-    min(i.service_name), i.attributes, sum(i.increase),
-    sum(i.increase) / extract(epoch FROM step)::float8
-  FROM @schema@.metric_increases(metric, since, until, service, matching,
-    greatest(step, interval '10 minutes')) i
-  GROUP BY 1, i.series_id, i.attributes HAVING count(i.increase) > 0 ORDER BY 1, 2;
+  WITH intervals AS MATERIALIZED (
+    SELECT i.*, greatest(i.begins, 0) AS low, least(i.ends, window_end) AS high
+    FROM @internal@.metric_intervals(metric, since, until, service, matching,
+      greatest(step, interval '10 minutes')) i
+  ), edges AS (
+    SELECT i.series_id, max(i.known_from) AS known_from, min(i.known_until) AS known_until
+    FROM intervals i GROUP BY i.series_id
+  ), pieces AS (
+    -- Most are within a step.
+    SELECT i.series_id, (i.low + shift) / width AS place,
+      CASE WHEN i.ends > i.begins THEN i.increase * ((i.high - i.low)::float8 / (i.ends - i.begins))
+        ELSE i.increase END AS part
+    FROM intervals i WHERE i.increase IS NOT NULL AND CASE WHEN i.ends > i.begins
+      THEN i.low < i.high AND (i.low + shift) / width = (i.high + shift - 1) / width
+      ELSE i.ends >= 0 AND i.ends < window_end END
+    UNION ALL
+    SELECT i.series_id, place, i.increase * ((least(i.high, (place + 1) * width - shift)
+      - greatest(i.low, place * width - shift))::float8 / (i.ends - i.begins))
+    FROM intervals i, LATERAL
+      generate_series((i.low + shift) / width, (i.high + shift - 1) / width) AS place
+    WHERE i.increase IS NOT NULL AND i.low < i.high
+      AND (i.low + shift) / width <> (i.high + shift - 1) / width
+  ), steps AS (
+    SELECT p.series_id, p.place, sum(p.part) AS increase FROM pieces p GROUP BY 1, 2
+  )
+  SELECT first + t.place * step, t.series_id, s.service_name, s.attributes, t.increase,
+    t.increase / nullif(greatest(least((t.place + 1) * width - shift, window_end,
+        CASE WHEN t.place * width - shift < passed THEN passed END, e.known_until)
+      - greatest(t.place * width - shift, 0, e.known_from), 0), 0) * 1e6
+  FROM steps t
+  JOIN edges e ON e.series_id = t.series_id
+  JOIN @schema@.metric_series s ON s.series_id = t.series_id
+  ORDER BY 1, 2;
 END $$;
 COMMENT ON FUNCTION @schema@.metric_rate(
   text, timestamptz, timestamptz, interval, text, jsonb) IS
-  'Per series and step: what a counter grew by, and by how much a second. Sum rate over series '
-  'where fewer lines are wanted.';
+  'Per series and step: what a counter grew by, and by how much a second of what is in the window and '
+  'known. Growth between two points is spread evenly over the steps that they span. Sum rate over '
+  'series where fewer lines are wanted.';
 
 -- A cumulative point adds what it has more than the point before: its own counts to its step, and
 -- the counts of the point before with a minus. So histograms of several series, scales and bounds
@@ -117,28 +233,30 @@ RETURNS TABLE ("time" timestamptz, quantile float8, value float8, count float8)
 LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET jit = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
+DECLARE
+  known record := @internal@.series_of(metric, service, matching, '{3,4}');
 BEGIN
   RETURN QUERY
   WITH points AS (
-    SELECT s.series_id, s.temporality, coalesce(s.explicit_bounds, '{}') AS bounds, p.*,
+    SELECT s.temporality, coalesce(s.explicit_bounds, '{}') AS bounds, p.*,
       lag(p.time) OVER w AS time_before, lag(p.start_time) OVER w AS start_before,
       lag(p.count) OVER w AS count_before
-    FROM @schema@.metric_series s, LATERAL (
-      SELECT h.time, h.time_ns, h.start_time, h.start_ns, h.count, h.bucket_counts,
+    FROM (
+      SELECT h.series_id, h.time, h.time_ns, h.start_time, h.start_ns, h.count, h.bucket_counts,
         NULL::int4 AS scale, NULL::int8 AS zero_count, NULL::float8 AS zero_threshold,
         NULL::int4 AS positive_offset, NULL::int8[] AS positive_counts,
         NULL::int4 AS negative_offset, NULL::int8[] AS negative_counts
       FROM @schema@.metric_histogram h
-      WHERE h.metric_id = s.metric_id AND h.series_id = s.series_id
+      WHERE h.metric_id = ANY (known.metrics) AND h.series_id = ANY (known.series)
+        AND h.time >= since - greatest(step, interval '10 minutes') AND h.time < until
       UNION ALL
-      SELECT e.time, e.time_ns, e.start_time, e.start_ns, e.count, NULL, e.scale, e.zero_count,
+      SELECT e.series_id, e.time, e.time_ns, e.start_time, e.start_ns, e.count, NULL, e.scale, e.zero_count,
         e.zero_threshold, e.positive_offset, e.positive_counts, e.negative_offset,
         e.negative_counts
       FROM @schema@.metric_exp_histogram e
-      WHERE e.metric_id = s.metric_id AND e.series_id = s.series_id) p
-    WHERE s.metric_name = metric AND (service IS NULL OR s.service_name = service)
-      AND s.attributes @> matching AND s.metric_type IN (3, 4)
-      AND p.time >= since - greatest(step, interval '10 minutes') AND p.time < until
+      WHERE e.metric_id = ANY (known.metrics) AND e.series_id = ANY (known.series)
+        AND e.time >= since - greatest(step, interval '10 minutes') AND e.time < until) p
+    JOIN @schema@.metric_series s ON s.series_id = p.series_id
     WINDOW w AS (PARTITION BY s.series_id ORDER BY p.time, p.time_ns)
   ), followed AS (
     -- 0: adds nothing known, 1: adds itself, 2: itself without the point before.
@@ -199,10 +317,10 @@ BEGIN
       coalesce(e.bounds[e.place], 'Infinity') AS high
     FROM explicit_cells e
     UNION ALL
-    SELECT e.bin, true, e.n, CASE e.side WHEN 1 THEN @schema@.exponential_bound(e.scale, e.index)
-        ELSE 0 - @schema@.exponential_bound(e.scale, e.index + 1) END,
-      CASE e.side WHEN 1 THEN @schema@.exponential_bound(e.scale, e.index + 1)
-        ELSE 0 - @schema@.exponential_bound(e.scale, e.index) END
+    SELECT e.bin, true, e.n, CASE e.side WHEN 1 THEN @internal@.exponential_bound(e.scale, e.index)
+        ELSE 0 - @internal@.exponential_bound(e.scale, e.index + 1) END,
+      CASE e.side WHEN 1 THEN @internal@.exponential_bound(e.scale, e.index + 1)
+        ELSE 0 - @internal@.exponential_bound(e.scale, e.index) END
     FROM exponential_cells e
     UNION ALL
     SELECT s.bin, true, sum(s.sign * s.zero_count), 0 - max(s.zero_threshold),

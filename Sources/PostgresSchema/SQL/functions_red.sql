@@ -2,9 +2,11 @@
 
 -- Rates, errors and durations ---------------------------------------------------------------------
 --
--- From the rollups, and from the facts since their mark. Windows are widened to whole minutes:
--- whole hours come from the rollups of hours, what is left from those of minutes. Where minutes are
--- no longer kept, windows are widened to whole hours.
+-- From the rollups, and from the facts since their mark. Whole hours come from the rollups of hours,
+-- whole minutes beside them from those of minutes, and what is left at both ends from the facts, so
+-- that a window is counted to the microsecond. Where the facts of an end are gone, it is widened to
+-- a whole minute, or to a whole hour where minutes are gone too; rates are per second of what was
+-- counted, and of what has passed.
 --
 -- Not from the views red_1h and so on: what they compare with the mark is unknown when a query is
 -- planned, and plans that expect a hundredth of the rows take ten times as long.
@@ -28,35 +30,47 @@ BEGIN
         AND view_name IN (rollup, 'rollup_' || rollup);
     END IF;
     EXECUTE pg_catalog.format('CREATE OR REPLACE VIEW @schema@.%I AS SELECT %s FROM %s',
-      'rolled_' || rollup, CASE WHEN @schema@.edition() = 'timescale'
-          OR rollup NOT LIKE '%latency%' THEN '*'
+      'rolled_' || rollup, CASE
+        WHEN rollup LIKE 'red%' THEN 'bucket, service_name, operation, kind, status_code, spans, '
+          'calls, duration_ns_sum, duration_ns_max, ' || CASE WHEN @schema@.edition() = 'timescale'
+            THEN 'calls' ELSE 'coalesce(timed_calls, calls)' END || ' AS timed_calls'
+        WHEN @schema@.edition() = 'timescale' OR rollup NOT LIKE '%latency%' THEN '*'
         ELSE pg_catalog.format('bucket, service_name, %skind, pg_catalog.unnest(latency_buckets) AS'
           ' latency_bucket, pg_catalog.unnest(bucket_calls) AS calls',
           CASE WHEN rollup LIKE 'latency%' THEN 'operation, ' END) END, source);
     IF rollup LIKE 'service%' THEN
-      PERFORM @schema@.describe('rolled_' || rollup,
+      PERFORM @internal@.describe('rolled_' || rollup,
         'For the functions: calls of services by their duration, by the hour.',
         'bucket', 'When the hour begins.', 'service_name', 'As in resource.', 'kind', 'As in span.',
         'latency_bucket', 'As in latency_1h.', 'calls', 'Sum of adjusted counts.');
       CONTINUE;
     END IF;
     -- The columns are described as those of the view that people query.
-    PERFORM @schema@.describe('rolled_' || rollup,
+    PERFORM @internal@.describe('rolled_' || rollup,
       'For the functions: ' || rollup || ' without what is live. Query ' || rollup || ' instead.',
       VARIADIC (SELECT pg_catalog.array_agg(each.text ORDER BY a.attnum, each.place)
         FROM pg_catalog.pg_attribute a CROSS JOIN LATERAL pg_catalog.unnest(ARRAY[a.attname::text,
           pg_catalog.col_description(a.attrelid, a.attnum)]) WITH ORDINALITY AS each (text, place)
         WHERE a.attrelid = pg_catalog.format('@schema@.%I', rollup)::regclass AND a.attnum > 0));
+    IF rollup LIKE 'red%' THEN
+      EXECUTE pg_catalog.format('COMMENT ON COLUMN @schema@.%I.timed_calls IS %L', 'rolled_' || rollup,
+        'Sum of adjusted counts of spans that have a duration: what a mean is of.');
+    END IF;
   END LOOP;
 END $$;
 
 -- What versions before had in place of what follows.
-DROP FUNCTION IF EXISTS @schema@.rolled_until();
-DROP FUNCTION IF EXISTS @schema@.window_parts(timestamptz, timestamptz, interval);
-DROP FUNCTION IF EXISTS @schema@.latency_rows(
+DROP FUNCTION IF EXISTS @internal@.rolled_until();
+DROP FUNCTION IF EXISTS @internal@.window_parts(timestamptz, timestamptz, interval);
+DROP FUNCTION IF EXISTS @internal@.latency_rows(
   timestamptz, timestamptz, timestamptz, timestamptz, timestamptz);
+DROP FUNCTION IF EXISTS @internal@.latency_rows(timestamptz, timestamptz, timestamptz, timestamptz,
+  timestamptz, timestamptz, timestamptz);
+DROP FUNCTION IF EXISTS @internal@.red_rows(
+  timestamptz, timestamptz, timestamptz, timestamptz, timestamptz);
+DROP FUNCTION IF EXISTS @internal@.window_parts(timestamptz, timestamptz, interval, text);
 
-CREATE OR REPLACE FUNCTION @schema@.rolled_until(
+CREATE OR REPLACE FUNCTION @internal@.rolled_until(
   kept_by text, OUT minutes timestamptz, OUT hours timestamptz)
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 BEGIN
@@ -74,11 +88,11 @@ BEGIN
   minutes := coalesce(minutes, '-infinity');
   hours := coalesce(hours, '-infinity');
 END $$;
-COMMENT ON FUNCTION @schema@.rolled_until(text) IS
+COMMENT ON FUNCTION @internal@.rolled_until(text) IS
   'Up to when all rollups of minutes and of hours have the facts; of a mark, rollup or edges.';
 
 -- In timescale its job may come after that of latency_1h.
-CREATE OR REPLACE FUNCTION @schema@.service_hours(OUT since timestamptz, OUT until timestamptz)
+CREATE OR REPLACE FUNCTION @internal@.service_hours(OUT since timestamptz, OUT until timestamptz)
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 BEGIN
   SELECT max(m.at) INTO since FROM @schema@.mark m WHERE m.name = 'service_latency';
@@ -94,7 +108,7 @@ BEGIN
   since := coalesce(since, 'infinity');
   until := greatest(since, until);
 END $$;
-COMMENT ON FUNCTION @schema@.service_hours() IS
+COMMENT ON FUNCTION @internal@.service_hours() IS
   'Of which hours there are latencies of services, all operations together.';
 
 CREATE OR REPLACE FUNCTION @schema@.bin(step interval, at timestamptz) RETURNS timestamptz
@@ -109,91 +123,150 @@ RETURN date_bin(step, at + step - interval '1 microsecond', timestamptz '2000-01
 COMMENT ON FUNCTION @schema@.bin_end(interval, timestamptz) IS
   'The first beginning of a step that is not before a time.';
 
-CREATE OR REPLACE FUNCTION @schema@.minutes_kept_from() RETURNS timestamptz
+CREATE OR REPLACE FUNCTION @internal@.minutes_kept_from() RETURNS timestamptz
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
   SELECT CASE WHEN kept = interval '0' THEN '-infinity'::timestamptz
     ELSE @schema@.bin_end('1 hour', now() - kept) END
-  FROM @schema@.setting_interval('retain_rollup_minute') AS kept
+  FROM @internal@.setting_interval('retain_rollup_minute') AS kept
 $$;
-COMMENT ON FUNCTION @schema@.minutes_kept_from() IS
+COMMENT ON FUNCTION @internal@.minutes_kept_from() IS
   'From when on the rollups of minutes are all there; before that, those of hours are.';
 
--- A window's parts: hours [hours_from, hours_until), minutes [minutes_from, hours_from) and
--- [hours_until, live_from), facts [live_from, ends). `step`: what the parts must not be longer
--- than; NULL for the window as a whole. `kept_by`: the mark of what is read.
-CREATE OR REPLACE FUNCTION @schema@.window_parts(
+-- A window's parts:
+--   facts    [starts, minutes_from)
+--   minutes  [minutes_from, hours_from) and [hours_until, live_from)
+--   hours    [hours_from, hours_until)
+--   facts    [live_from, ends)
+-- `starts` and `ends` are since and until, unless the facts there are gone. `seconds`: how much of the
+-- window has passed; NULL where nothing has. `step`: what the parts must not be longer than; NULL for
+-- the window as a whole. Where only hours are kept, before `coarse_until`, steps are whole hours
+-- (`coarse_step`). `kept_by`: the mark of what is read; `facts`: the setting that says how long the
+-- facts are kept.
+CREATE OR REPLACE FUNCTION @internal@.window_parts(
   since timestamptz, until timestamptz, step interval DEFAULT NULL, kept_by text DEFAULT 'rollup',
-  OUT minutes_from timestamptz, OUT hours_from timestamptz, OUT hours_until timestamptz,
-  OUT live_from timestamptz, OUT ends timestamptz)
+  facts text DEFAULT 'retain_span',
+  OUT starts timestamptz, OUT minutes_from timestamptz, OUT hours_from timestamptz,
+  OUT hours_until timestamptz, OUT live_from timestamptz, OUT ends timestamptz,
+  OUT coarse_until timestamptz, OUT coarse_step interval, OUT seconds float8)
 LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 DECLARE
-  kept timestamptz := @schema@.minutes_kept_from();
-  rolled record := @schema@.rolled_until(kept_by);
-  seconds numeric := extract(epoch FROM step);
+  kept timestamptz := @internal@.minutes_kept_from();
+  facts_from timestamptz := @internal@.retained_from(facts, now());
+  rolled record := @internal@.rolled_until(kept_by);
+  step_seconds numeric := extract(epoch FROM step);
+  grain interval := CASE WHEN since < kept THEN interval '1 hour' ELSE interval '1 minute' END;
 BEGIN
-  minutes_from := @schema@.bin(coalesce(step, '1 minute'), since);
-  ends := @schema@.bin_end(coalesce(step, '1 minute'), until);
-  live_from := greatest(minutes_from, least(ends, rolled.minutes));
-  IF seconds % 60 <> 0 THEN  -- Only the facts can tell.
-    live_from := minutes_from;
-    hours_from := minutes_from;
-    hours_until := minutes_from;
-  ELSIF seconds % 3600 <> 0 THEN
-    hours_from := CASE WHEN minutes_from < kept THEN @schema@.bin('1 hour', minutes_from)
-      ELSE minutes_from END;
-    hours_until := greatest(hours_from, least(kept, @schema@.bin_end('1 hour', ends)));
-  ELSE
-    hours_from := CASE WHEN @schema@.bin('1 hour', minutes_from) < kept
-      THEN @schema@.bin('1 hour', minutes_from) ELSE @schema@.bin_end('1 hour', minutes_from) END;
-    hours_until := greatest(hours_from, CASE WHEN @schema@.bin('1 hour', ends) < kept
-      THEN @schema@.bin_end('1 hour', ends)
-      WHEN rolled.hours < hours_from THEN hours_from
-      ELSE @schema@.bin('1 hour', least(live_from, rolled.hours)) END);
+  starts := since;
+  ends := greatest(since, until);
+  coarse_until := '-infinity';
+  coarse_step := greatest(ceil(step_seconds / 3600), 1) * interval '1 hour';
+  minutes_from := @schema@.bin_end(grain, starts);
+  IF minutes_from > starts AND starts < facts_from AND coalesce(step_seconds % 60, 0) = 0 THEN
+    starts := @schema@.bin(grain, starts);
+    minutes_from := starts;
   END IF;
+  grain := CASE WHEN ends < kept THEN interval '1 hour' ELSE interval '1 minute' END;
+  live_from := @schema@.bin(grain, ends);
+  IF live_from < ends AND live_from < facts_from THEN
+    ends := @schema@.bin_end(grain, ends);
+    live_from := ends;
+  END IF;
+  IF step_seconds % 60 <> 0 OR minutes_from > live_from THEN  -- Only the facts can tell.
+    minutes_from := starts;
+    live_from := starts;
+    hours_from := starts;
+    hours_until := starts;
+  ELSE
+    live_from := greatest(minutes_from, least(live_from, rolled.minutes));
+    IF step_seconds % 3600 <> 0 THEN
+      hours_from := minutes_from;
+      hours_until := greatest(hours_from, least(kept, live_from));
+      IF hours_until > hours_from THEN coarse_until := hours_until; END IF;
+    ELSE
+      hours_from := @schema@.bin_end('1 hour', minutes_from);
+      hours_until := greatest(hours_from, @schema@.bin('1 hour', least(live_from, rolled.hours)));
+    END IF;
+  END IF;
+  seconds := CASE WHEN isfinite(starts) AND isfinite(ends) AND starts < least(ends, now())
+    THEN date_part('epoch', least(ends, now()) - starts) END;
 END $$;
-COMMENT ON FUNCTION @schema@.window_parts(timestamptz, timestamptz, interval, text) IS
+COMMENT ON FUNCTION @internal@.window_parts(timestamptz, timestamptz, interval, text, text) IS
   'Which parts of a window are read from the rollups of hours, of minutes, and from the facts.';
 
-CREATE OR REPLACE FUNCTION @schema@.kind_numbers(kinds text[]) RETURNS int2[]
+CREATE OR REPLACE FUNCTION @internal@.step_of(
+  at timestamptz, step interval, coarse_until timestamptz, coarse_step interval)
+RETURNS timestamptz LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN CASE WHEN at < coarse_until THEN @schema@.bin(coarse_step, at)
+  ELSE greatest(@schema@.bin(step, at), coarse_until) END;
+COMMENT ON FUNCTION @internal@.step_of(timestamptz, interval, timestamptz, interval) IS
+  'The step that a time is in, of a window that window_parts has looked at.';
+
+CREATE OR REPLACE FUNCTION @internal@.step_seconds(
+  begins timestamptz, step interval, starts timestamptz, ends timestamptz,
+  coarse_until timestamptz, coarse_step interval)
+RETURNS float8 LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT nullif(greatest(date_part('epoch', least(ends, s.step_end,
+      CASE WHEN begins < now() THEN now() END) - greatest(begins, starts)), 0), 0)
+  FROM (SELECT CASE WHEN begins < coarse_until THEN least(begins + coarse_step, coarse_until)
+    ELSE @schema@.bin(step, begins) + step END AS step_end) AS s
+$$;
+COMMENT ON FUNCTION @internal@.step_seconds(
+  timestamptz, interval, timestamptz, timestamptz, timestamptz, interval) IS
+  'How many seconds of a step are in the window and have passed.';
+
+CREATE OR REPLACE FUNCTION @internal@.kind_numbers(kinds text[]) RETURNS int2[]
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
 RETURN ARRAY(SELECT array_position(
   '{unspecified,internal,server,client,producer,consumer}', k)::int2 - 1 FROM unnest(kinds) k);
-COMMENT ON FUNCTION @schema@.kind_numbers(text[]) IS
+COMMENT ON FUNCTION @internal@.kind_numbers(text[]) IS
   'The numbers of span kinds that are words in the view.';
 
-CREATE OR REPLACE FUNCTION @schema@.red_rows(
-  minutes_from timestamptz, hours_from timestamptz, hours_until timestamptz,
+CREATE OR REPLACE FUNCTION @internal@.red_rows(
+  starts timestamptz, minutes_from timestamptz, hours_from timestamptz, hours_until timestamptz,
   live_from timestamptz, ends timestamptz)
 RETURNS TABLE (
   "time" timestamptz, service_name text, operation text, kind int2, status_code int2,
-  calls float8, duration_ns_sum float8, duration_ns_max int8)
+  calls float8, timed_calls float8, duration_ns_sum float8, duration_ns_max int8)
 LANGUAGE sql STABLE PARALLEL SAFE AS $$
-  SELECT r.bucket, r.service_name, r.operation, r.kind, r.status_code, r.calls,
+  SELECT r.bucket, r.service_name, r.operation, r.kind, r.status_code, r.calls, r.timed_calls,
     r.duration_ns_sum, r.duration_ns_max
   FROM @schema@.rolled_red_1h r WHERE r.bucket >= hours_from AND r.bucket < hours_until
   UNION ALL
-  SELECT r.bucket, r.service_name, r.operation, r.kind, r.status_code, r.calls,
+  SELECT r.bucket, r.service_name, r.operation, r.kind, r.status_code, r.calls, r.timed_calls,
     r.duration_ns_sum, r.duration_ns_max
   FROM @schema@.rolled_red_1m r
   WHERE r.bucket >= minutes_from AND r.bucket < least(hours_from, live_from)
   UNION ALL
-  SELECT r.bucket, r.service_name, r.operation, r.kind, r.status_code, r.calls,
+  SELECT r.bucket, r.service_name, r.operation, r.kind, r.status_code, r.calls, r.timed_calls,
     r.duration_ns_sum, r.duration_ns_max
   FROM @schema@.rolled_red_1m r
   WHERE r.bucket >= hours_until AND r.bucket < live_from
   UNION ALL
   SELECT s.start_time, s.service_name, coalesce(s.operation, s.name), s.kind, s.status_code,
     coalesce(s.adjusted_count, 1),
-    greatest(s.duration_ns, 0)::float8 * coalesce(s.adjusted_count, 1), s.duration_ns
-  FROM @schema@.span s WHERE s.start_time >= live_from AND s.start_time < ends
+    CASE WHEN @internal@.is_timed(s.duration_ns) THEN coalesce(s.adjusted_count, 1) ELSE 0 END,
+    CASE WHEN @internal@.is_timed(s.duration_ns)
+      THEN greatest(s.duration_ns, 0)::float8 * coalesce(s.adjusted_count, 1) ELSE 0 END,
+    CASE WHEN @internal@.is_timed(s.duration_ns) THEN s.duration_ns END
+  FROM @schema@.span s
+  WHERE s.start_time >= starts AND s.start_time < minutes_from
+  UNION ALL
+  SELECT s.start_time, s.service_name, coalesce(s.operation, s.name), s.kind, s.status_code,
+    coalesce(s.adjusted_count, 1),
+    CASE WHEN @internal@.is_timed(s.duration_ns) THEN coalesce(s.adjusted_count, 1) ELSE 0 END,
+    CASE WHEN @internal@.is_timed(s.duration_ns)
+      THEN greatest(s.duration_ns, 0)::float8 * coalesce(s.adjusted_count, 1) ELSE 0 END,
+    CASE WHEN @internal@.is_timed(s.duration_ns) THEN s.duration_ns END
+  FROM @schema@.span s
+  WHERE s.start_time >= live_from AND s.start_time < ends
 $$;
-COMMENT ON FUNCTION @schema@.red_rows(
-  timestamptz, timestamptz, timestamptz, timestamptz, timestamptz) IS
+COMMENT ON FUNCTION @internal@.red_rows(
+  timestamptz, timestamptz, timestamptz, timestamptz, timestamptz, timestamptz) IS
   'What the parts of a window (window_parts) have: calls, errors by status, durations.';
 
 -- The hours [services_from, services_until) come by service alone, without an operation.
-CREATE OR REPLACE FUNCTION @schema@.latency_rows(
-  minutes_from timestamptz, hours_from timestamptz, hours_until timestamptz,
+CREATE OR REPLACE FUNCTION @internal@.latency_rows(
+  starts timestamptz, minutes_from timestamptz, hours_from timestamptz, hours_until timestamptz,
   live_from timestamptz, ends timestamptz, services_from timestamptz, services_until timestamptz)
 RETURNS TABLE (
   "time" timestamptz, service_name text, operation text, kind int2, latency_bucket int2,
@@ -222,11 +295,19 @@ LANGUAGE sql STABLE PARALLEL SAFE AS $$
   WHERE r.bucket >= hours_until AND r.bucket < live_from
   UNION ALL
   SELECT s.start_time, s.service_name, coalesce(s.operation, s.name), s.kind,
-    @schema@.latency_bucket(s.duration_ns), coalesce(s.adjusted_count, 1)
-  FROM @schema@.span s WHERE s.start_time >= live_from AND s.start_time < ends
+    @internal@.latency_bucket(s.duration_ns), coalesce(s.adjusted_count, 1)
+  FROM @schema@.span s
+  WHERE s.start_time >= starts AND s.start_time < minutes_from
+    AND @internal@.is_timed(s.duration_ns)
+  UNION ALL
+  SELECT s.start_time, s.service_name, coalesce(s.operation, s.name), s.kind,
+    @internal@.latency_bucket(s.duration_ns), coalesce(s.adjusted_count, 1)
+  FROM @schema@.span s
+  WHERE s.start_time >= live_from AND s.start_time < ends
+    AND @internal@.is_timed(s.duration_ns)
 $$;
-COMMENT ON FUNCTION @schema@.latency_rows(timestamptz, timestamptz, timestamptz, timestamptz,
-  timestamptz, timestamptz, timestamptz) IS
+COMMENT ON FUNCTION @internal@.latency_rows(timestamptz, timestamptz, timestamptz, timestamptz,
+  timestamptz, timestamptz, timestamptz, timestamptz) IS
   'What the parts of a window (window_parts) have: calls by latency bucket.';
 
 -- Bucket k holds durations up to 1 µs × 2^(k/4), bucket 0 all up to 1 µs.
@@ -253,33 +334,33 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET jit = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
-  p record := @schema@.window_parts(since, until);
+  p record := @internal@.window_parts(since, until);
 BEGIN
   RETURN QUERY
   WITH totals AS (
-    SELECT r.service_name, r.operation, sum(r.calls) AS calls,
+    SELECT r.service_name, r.operation, sum(r.calls) AS calls, sum(r.timed_calls) AS timed,
       coalesce(sum(r.calls) FILTER (WHERE r.status_code = 2), 0) AS errors,
       sum(r.duration_ns_sum) AS ns, max(r.duration_ns_max) AS ns_max
-    FROM @schema@.red_rows(
-        p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends) r
+    FROM @internal@.red_rows(
+        p.starts, p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends) r
     WHERE (service IS NULL OR r.service_name = service)
-      AND (kinds IS NULL OR r.kind = ANY (@schema@.kind_numbers(kinds)))
+      AND (kinds IS NULL OR r.kind = ANY (@internal@.kind_numbers(kinds)))
     GROUP BY r.service_name, r.operation
   ), latencies AS (
     SELECT b.service_name, b.operation, @schema@.latency_quantiles_ms('{0.5,0.95,0.99}',
       array_agg(b.latency_bucket), array_agg(b.calls)) AS ms
     FROM (
       SELECT l.service_name, l.operation, l.latency_bucket, sum(l.calls) AS calls
-      FROM @schema@.latency_rows(p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends,
+      FROM @internal@.latency_rows(p.starts, p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends,
         '-infinity', '-infinity') l
       WHERE with_quantiles AND (service IS NULL OR l.service_name = service)
-        AND (kinds IS NULL OR l.kind = ANY (@schema@.kind_numbers(kinds)))
+        AND (kinds IS NULL OR l.kind = ANY (@internal@.kind_numbers(kinds)))
       GROUP BY l.service_name, l.operation, l.latency_bucket) b
     GROUP BY b.service_name, b.operation
   )
   SELECT t.service_name, t.operation, t.calls,
-    t.calls / nullif(extract(epoch FROM until - since), 0)::float8, t.errors,
-    t.errors / nullif(t.calls, 0), t.ns / nullif(t.calls, 0) / 1e6, l.ms[1], l.ms[2], l.ms[3],
+    t.calls / p.seconds, t.errors,
+    t.errors / nullif(t.calls, 0), t.ns / nullif(t.timed, 0) / 1e6, l.ms[1], l.ms[2], l.ms[3],
     t.ns_max / 1e6::float8
   FROM totals t
   LEFT JOIN latencies l ON l.service_name = t.service_name AND l.operation = t.operation
@@ -300,34 +381,34 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET jit = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
-  p record := @schema@.window_parts(since, until);
-  s record := @schema@.service_hours();
+  p record := @internal@.window_parts(since, until);
+  s record := @internal@.service_hours();
 BEGIN
   RETURN QUERY
   WITH totals AS (
-    SELECT r.service_name, sum(r.calls) AS calls,
+    SELECT r.service_name, sum(r.calls) AS calls, sum(r.timed_calls) AS timed,
       coalesce(sum(r.calls) FILTER (WHERE r.status_code = 2), 0) AS errors,
       sum(r.duration_ns_sum) AS ns, max(r.duration_ns_max) AS ns_max
-    FROM @schema@.red_rows(
-        p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends) r
+    FROM @internal@.red_rows(
+        p.starts, p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends) r
     WHERE (service IS NULL OR r.service_name = service)
-      AND (kinds IS NULL OR r.kind = ANY (@schema@.kind_numbers(kinds)))
+      AND (kinds IS NULL OR r.kind = ANY (@internal@.kind_numbers(kinds)))
     GROUP BY r.service_name
   ), latencies AS (
     SELECT b.service_name, @schema@.latency_quantiles_ms('{0.5,0.95,0.99}',
       array_agg(b.latency_bucket), array_agg(b.calls)) AS ms
     FROM (
       SELECT l.service_name, l.latency_bucket, sum(l.calls) AS calls
-      FROM @schema@.latency_rows(p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends,
+      FROM @internal@.latency_rows(p.starts, p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends,
         s.since, s.until) l
       WHERE with_quantiles AND (service IS NULL OR l.service_name = service)
-        AND (kinds IS NULL OR l.kind = ANY (@schema@.kind_numbers(kinds)))
+        AND (kinds IS NULL OR l.kind = ANY (@internal@.kind_numbers(kinds)))
       GROUP BY l.service_name, l.latency_bucket) b
     GROUP BY b.service_name
   )
   SELECT t.service_name, t.calls,
-    t.calls / nullif(extract(epoch FROM until - since), 0)::float8, t.errors,
-    t.errors / nullif(t.calls, 0), t.ns / nullif(t.calls, 0) / 1e6, l.ms[1], l.ms[2], l.ms[3],
+    t.calls / p.seconds, t.errors,
+    t.errors / nullif(t.calls, 0), t.ns / nullif(t.timed, 0) / 1e6, l.ms[1], l.ms[2], l.ms[3],
     t.ns_max / 1e6::float8
   FROM totals t LEFT JOIN latencies l ON l.service_name = t.service_name
   ORDER BY t.calls DESC, 1;
@@ -346,24 +427,29 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET jit = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
-  p record := @schema@.window_parts(since, until, step);
+  p record := @internal@.window_parts(since, until, step);
 BEGIN
   RETURN QUERY
-  SELECT @schema@.bin(step, r.time), r.service_name, sum(r.calls),
-    sum(r.calls) / extract(epoch FROM step)::float8,
-    coalesce(sum(r.calls) FILTER (WHERE r.status_code = 2), 0),
-    coalesce(sum(r.calls) FILTER (WHERE r.status_code = 2), 0) / nullif(sum(r.calls), 0),
-    sum(r.duration_ns_sum) / nullif(sum(r.calls), 0) / 1e6, max(r.duration_ns_max) / 1e6::float8
-  FROM @schema@.red_rows(p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends) r
-  WHERE (service IS NULL OR r.service_name = service)
-    AND (red_series.operation IS NULL OR r.operation = red_series.operation)
-    AND (kinds IS NULL OR r.kind = ANY (@schema@.kind_numbers(kinds)))
-  GROUP BY 1, 2 ORDER BY 1, 2;
+  SELECT t.bin, t.service_name, t.calls, t.calls / @internal@.step_seconds(t.bin, step, p.starts, p.ends,
+      p.coarse_until, p.coarse_step), t.errors, t.errors / nullif(t.calls, 0),
+    t.ns / nullif(t.timed, 0) / 1e6, t.ns_max / 1e6::float8
+  FROM (
+    SELECT @internal@.step_of(r.time, step, p.coarse_until, p.coarse_step) AS bin, r.service_name,
+      sum(r.calls) AS calls, sum(r.timed_calls) AS timed,
+      coalesce(sum(r.calls) FILTER (WHERE r.status_code = 2), 0) AS errors,
+      sum(r.duration_ns_sum) AS ns, max(r.duration_ns_max) AS ns_max
+    FROM @internal@.red_rows(
+        p.starts, p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends) r
+    WHERE (service IS NULL OR r.service_name = service)
+      AND (red_series.operation IS NULL OR r.operation = red_series.operation)
+      AND (kinds IS NULL OR r.kind = ANY (@internal@.kind_numbers(kinds)))
+    GROUP BY 1, 2) AS t
+  ORDER BY 1, 2;
 END $$;
 COMMENT ON FUNCTION @schema@.red_series(
   timestamptz, timestamptz, interval, text, text, text[]) IS
-  'Rate, errors and mean duration per service and step; whole steps, so that the first begins '
-  'before since.';
+  'Rate, errors and mean duration per service and step. Of the first and the last step only what is '
+  'in the window and has passed counts, and rates are per second of that.';
 
 CREATE OR REPLACE FUNCTION @schema@.latency_series(
   since timestamptz, until timestamptz DEFAULT now(), step interval DEFAULT '1 minute',
@@ -374,8 +460,8 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET jit = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
-  p record := @schema@.window_parts(since, until, step);
-  h record := @schema@.service_hours();
+  p record := @internal@.window_parts(since, until, step);
+  h record := @internal@.service_hours();
 BEGIN
   IF operation IS NOT NULL THEN
     h.since := '-infinity';
@@ -383,13 +469,14 @@ BEGIN
   END IF;
   RETURN QUERY
   WITH summed AS (
-    SELECT @schema@.bin(step, r.time) AS bin, r.service_name, r.latency_bucket,
+    SELECT @internal@.step_of(r.time, step, p.coarse_until, p.coarse_step) AS bin, r.service_name,
+      r.latency_bucket,
       sum(r.calls) AS calls
-    FROM @schema@.latency_rows(p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends,
+    FROM @internal@.latency_rows(p.starts, p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends,
       h.since, h.until) r
     WHERE (service IS NULL OR r.service_name = service)
       AND (latency_series.operation IS NULL OR r.operation = latency_series.operation)
-      AND (kinds IS NULL OR r.kind = ANY (@schema@.kind_numbers(kinds)))
+      AND (kinds IS NULL OR r.kind = ANY (@internal@.kind_numbers(kinds)))
     GROUP BY 1, 2, 3
   ), merged AS (
     SELECT s.bin, s.service_name, @schema@.latency_quantiles_ms(quantiles,
@@ -430,16 +517,16 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET jit = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
-  p record := @schema@.window_parts(since, until);
+  p record := @internal@.window_parts(since, until);
 BEGIN
   RETURN QUERY
   SELECT r.service_name, r.operation, sum(r.calls),
     sum(r.calls) FILTER (WHERE r.status_code = 2) AS errors,
     sum(r.calls) FILTER (WHERE r.status_code = 2) / nullif(sum(r.calls), 0)
-  FROM @schema@.red_rows(
-        p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends) r
+  FROM @internal@.red_rows(
+        p.starts, p.minutes_from, p.hours_from, p.hours_until, p.live_from, p.ends) r
   WHERE (service IS NULL OR r.service_name = service)
-    AND (kinds IS NULL OR r.kind = ANY (@schema@.kind_numbers(kinds)))
+    AND (kinds IS NULL OR r.kind = ANY (@internal@.kind_numbers(kinds)))
   GROUP BY 1, 2 HAVING sum(r.calls) FILTER (WHERE r.status_code = 2) > 0
   ORDER BY errors DESC, 1, 2 LIMIT rows_max;
 END $$;
@@ -459,15 +546,37 @@ BEGIN
   WHERE s.start_time >= since AND s.start_time < until
     AND (service IS NULL OR s.service_name = service)
     AND (slowest_spans.operation IS NULL OR s.operation = slowest_spans.operation)
-  ORDER BY s.duration_ns DESC LIMIT rows_max;
+  ORDER BY s.duration_ns DESC NULLS LAST LIMIT rows_max;
 END $$;
 COMMENT ON FUNCTION @schema@.slowest_spans(timestamptz, timestamptz, text, text, int) IS
   'The longest spans of a window, from the spans themselves; columns as in the view spans.';
 
 -- Service dependencies ---------------------------------------------------------------------------
 
--- From the edges' tables up to their marks, and from spans and their parents after those. Parents
--- that began more than an hour before are not looked for there; maintain() does later.
+-- Parents that began more than an hour before are not looked for; maintain() does later.
+CREATE OR REPLACE FUNCTION @internal@.edge_rows(since timestamptz, until timestamptz)
+RETURNS TABLE (
+  client text, server text, calls float8, timed_calls float8, errors float8, duration_ns_sum float8,
+  duration_ns_max int8)
+LANGUAGE sql STABLE PARALLEL SAFE AS $$
+  SELECT p.service_name, c.service_name, coalesce(c.adjusted_count, 1),
+    CASE WHEN @internal@.is_timed(c.duration_ns) THEN coalesce(c.adjusted_count, 1) ELSE 0 END,
+    CASE WHEN c.status_code = 2 THEN coalesce(c.adjusted_count, 1) ELSE 0 END,
+    CASE WHEN @internal@.is_timed(c.duration_ns)
+      THEN greatest(c.duration_ns, 0)::float8 * coalesce(c.adjusted_count, 1) ELSE 0 END,
+    CASE WHEN @internal@.is_timed(c.duration_ns) THEN c.duration_ns END
+  FROM @schema@.span c
+  JOIN @schema@.span p ON p.trace_id = c.trace_id AND p.span_id = c.parent_span_id
+  WHERE c.start_time >= since AND c.start_time < until
+    AND p.start_time >= since - interval '1 hour' AND p.start_time < until + interval '1 minute'
+    AND p.service_name <> c.service_name
+    -- Bits 8 and 9 say where the sender knows that the parent is of the same process.
+    AND coalesce(c.flags, 0) & 768 <> 256
+$$;
+COMMENT ON FUNCTION @internal@.edge_rows(timestamptz, timestamptz) IS
+  'Calls between services, from the spans that began in a window and their parents.';
+
+-- From the edges' tables up to their marks, and from the spans after those and at both ends.
 CREATE OR REPLACE FUNCTION @schema@.service_dependencies(
   since timestamptz, until timestamptz DEFAULT now(), service text DEFAULT NULL)
 RETURNS TABLE (
@@ -477,37 +586,32 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET jit = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
-  w record := @schema@.window_parts(since, until, kept_by => 'edges');
+  w record := @internal@.window_parts(since, until, kept_by => 'edges');
 BEGIN
   RETURN QUERY
   WITH edges AS (
-    SELECT e.client, e.server, e.calls, e.errors, e.duration_ns_sum, e.duration_ns_max
+    SELECT e.client, e.server, e.calls, coalesce(e.timed_calls, e.calls) AS timed, e.errors,
+      e.duration_ns_sum, e.duration_ns_max
     FROM @schema@.service_edge_1h e
     WHERE e.bucket >= w.hours_from AND e.bucket < w.hours_until
     UNION ALL
-    SELECT e.client, e.server, e.calls, e.errors, e.duration_ns_sum, e.duration_ns_max
+    SELECT e.client, e.server, e.calls, coalesce(e.timed_calls, e.calls), e.errors,
+      e.duration_ns_sum, e.duration_ns_max
     FROM @schema@.service_edge_1m e
     WHERE e.bucket >= w.minutes_from AND e.bucket < least(w.hours_from, w.live_from)
     UNION ALL
-    SELECT e.client, e.server, e.calls, e.errors, e.duration_ns_sum, e.duration_ns_max
+    SELECT e.client, e.server, e.calls, coalesce(e.timed_calls, e.calls), e.errors,
+      e.duration_ns_sum, e.duration_ns_max
     FROM @schema@.service_edge_1m e
     WHERE e.bucket >= w.hours_until AND e.bucket < w.live_from
     UNION ALL
-    SELECT p.service_name, c.service_name, coalesce(c.adjusted_count, 1),
-      CASE WHEN c.status_code = 2 THEN coalesce(c.adjusted_count, 1) ELSE 0 END,
-      greatest(c.duration_ns, 0)::float8 * coalesce(c.adjusted_count, 1), c.duration_ns
-    FROM @schema@.span c
-    JOIN @schema@.span p ON p.trace_id = c.trace_id AND p.span_id = c.parent_span_id
-    WHERE c.start_time >= w.live_from AND c.start_time < w.ends
-      AND p.start_time >= w.live_from - interval '1 hour' AND p.start_time < w.ends
-      AND p.service_name <> c.service_name
-      -- Bits 8 and 9 say where the sender knows that the parent is of the same process.
-      AND coalesce(c.flags, 0) & 768 <> 256
+    SELECT * FROM @internal@.edge_rows(w.starts, w.minutes_from)
+    UNION ALL
+    SELECT * FROM @internal@.edge_rows(w.live_from, w.ends)
   )
-  SELECT e.client, e.server, sum(e.calls),
-    sum(e.calls) / nullif(extract(epoch FROM until - since), 0)::float8, sum(e.errors),
+  SELECT e.client, e.server, sum(e.calls), sum(e.calls) / w.seconds, sum(e.errors),
     sum(e.errors) / nullif(sum(e.calls), 0),
-    sum(e.duration_ns_sum) / nullif(sum(e.calls), 0) / 1e6, max(e.duration_ns_max) / 1e6::float8
+    sum(e.duration_ns_sum) / nullif(sum(e.timed), 0) / 1e6, max(e.duration_ns_max) / 1e6::float8
   FROM edges e
   WHERE service IS NULL OR e.client = service OR e.server = service
   GROUP BY e.client, e.server ORDER BY sum(e.calls) DESC, 1, 2;
@@ -526,7 +630,7 @@ LANGUAGE plpgsql STABLE PARALLEL SAFE
 SET jit = off SET plan_cache_mode = force_custom_plan AS $$
 #variable_conflict use_column
 DECLARE
-  p record := @schema@.window_parts(since, until, step);
+  p record := @internal@.window_parts(since, until, step, facts => 'retain_log');
 BEGIN
   RETURN QUERY
   WITH rows AS (
@@ -543,9 +647,14 @@ BEGIN
     WHERE v.bucket >= p.hours_until AND v.bucket < p.live_from
     UNION ALL
     SELECT l.time, l.service_name, l.severity_number, coalesce(l.adjusted_count, 1)
-    FROM @schema@.log l WHERE l.time >= p.live_from AND l.time < p.ends
+    FROM @schema@.log l
+    WHERE l.time >= p.starts AND l.time < p.minutes_from
+    UNION ALL
+    SELECT l.time, l.service_name, l.severity_number, coalesce(l.adjusted_count, 1)
+    FROM @schema@.log l
+    WHERE l.time >= p.live_from AND l.time < p.ends
   )
-  SELECT @schema@.bin(step, r.bucket), r.service_name,
+  SELECT @internal@.step_of(r.bucket, step, p.coarse_until, p.coarse_step), r.service_name,
     coalesce(@schema@.severity_word(r.severity_number), 'none'), sum(r.adjusted_records)
   FROM rows r WHERE service IS NULL OR r.service_name = service
   GROUP BY 1, 2, 3 ORDER BY 1, 2, 3;

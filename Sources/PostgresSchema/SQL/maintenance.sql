@@ -12,16 +12,16 @@
 
 -- Time -----------------------------------------------------------------------------------------------
 
-CREATE OR REPLACE FUNCTION @schema@.minute_of(t timestamptz) RETURNS timestamptz LANGUAGE sql
+CREATE OR REPLACE FUNCTION @internal@.minute_of(t timestamptz) RETURNS timestamptz LANGUAGE sql
   IMMUTABLE PARALLEL SAFE AS $$ SELECT date_bin('1 minute', $1, '2000-01-01 00:00+00') $$;
-CREATE OR REPLACE FUNCTION @schema@.hour_of(t timestamptz) RETURNS timestamptz LANGUAGE sql
+CREATE OR REPLACE FUNCTION @internal@.hour_of(t timestamptz) RETURNS timestamptz LANGUAGE sql
   IMMUTABLE PARALLEL SAFE AS $$ SELECT date_bin('1 hour', $1, '2000-01-01 00:00+00') $$;
 
 -- Whole days before this are gone, or go next. '-infinity': kept for ever.
-CREATE OR REPLACE FUNCTION @schema@.retained_from(retention text, at timestamptz)
+CREATE OR REPLACE FUNCTION @internal@.retained_from(retention text, at timestamptz)
 RETURNS timestamptz LANGUAGE sql STABLE AS $$
-  SELECT CASE WHEN @schema@.setting_interval($1) = interval '0' THEN '-infinity'
-    ELSE date_trunc('day', $2 - @schema@.setting_interval($1), 'UTC') END $$;
+  SELECT CASE WHEN @internal@.setting_interval($1) = interval '0' THEN '-infinity'
+    ELSE date_trunc('day', $2 - @internal@.setting_interval($1), 'UTC') END $$;
 
 -- Native: partitions ---------------------------------------------------------------------------------
 
@@ -35,7 +35,7 @@ RETURNS timestamptz LANGUAGE sql STABLE AS $$
 -- waits for the parent plans anew.
 -- Without rows nobody is held up: ATTACH takes SHARE UPDATE EXCLUSIVE on the parent, CREATE … PARTITION OF
 -- would take ACCESS EXCLUSIVE. Of today and tomorrow rows may come meanwhile.
-CREATE OR REPLACE FUNCTION @schema@.make_partition(table_name text, day timestamptz)
+CREATE OR REPLACE FUNCTION @internal@.make_partition(table_name text, day timestamptz)
 RETURNS int8 LANGUAGE plpgsql SET timezone = 'UTC' SET datestyle = 'ISO' AS $$
 DECLARE
   part text := table_name || to_char(day, '_YYYYMMDD');
@@ -76,7 +76,7 @@ BEGIN
   RETURN moved + moved_late;
 END $$;
 
-CREATE OR REPLACE FUNCTION @schema@.step_partitions(at timestamptz)
+CREATE OR REPLACE FUNCTION @internal@.step_partitions(at timestamptz)
 RETURNS TABLE (ok bool, outcome text, more bool) LANGUAGE plpgsql SET timezone = 'UTC' AS $$
 DECLARE
   timed record;
@@ -87,8 +87,8 @@ BEGIN
   FOR timed IN SELECT t.name FROM @schema@.timed_table t ORDER BY t.name LOOP
     BEGIN
       FOR day IN SELECT generate_series(date_trunc('day', at), date_trunc('day', at)
-          + @schema@.setting_int('partitions_ahead') * interval '1 day', interval '1 day') LOOP
-        IF @schema@.make_partition(timed.name, day) IS NOT NULL THEN made := made + 1; END IF;
+          + @internal@.setting_int('partitions_ahead') * interval '1 day', interval '1 day') LOOP
+        IF @internal@.make_partition(timed.name, day) IS NOT NULL THEN made := made + 1; END IF;
       END LOOP;
     EXCEPTION WHEN OTHERS THEN
       RETURN QUERY SELECT false, format('%s: %s', timed.name, SQLERRM), false;
@@ -103,7 +103,7 @@ END $$;
 
 -- Rows of days without a partition: purged when they are too old, moved to a partition otherwise.
 -- Days that are further ahead than partitions are made wait here until their time comes.
-CREATE OR REPLACE FUNCTION @schema@.step_default_partition(at timestamptz)
+CREATE OR REPLACE FUNCTION @internal@.step_default_partition(at timestamptz)
 RETURNS TABLE (ok bool, outcome text, more bool) LANGUAGE plpgsql SET timezone = 'UTC' AS $$
 DECLARE
   timed record;
@@ -117,7 +117,7 @@ BEGIN
     CONTINUE WHEN EXISTS (SELECT FROM @schema@.mark m
       WHERE m.name = 'wait ' || timed.name AND m.at > step_default_partition.at - interval '10 minutes');
     BEGIN
-      kept_from := @schema@.retained_from(timed.retention, at);
+      kept_from := @internal@.retained_from(timed.retention, at);
       EXECUTE format('DELETE FROM @schema@.%1$I WHERE ctid = ANY (ARRAY(SELECT ctid FROM '
         '@schema@.%1$I WHERE %2$I < %3$L LIMIT %4$s))',
         timed.name || '_default', timed.time_column, kept_from, purge_rows);
@@ -128,10 +128,10 @@ BEGIN
       END IF;
       EXECUTE format('SELECT date_trunc(''day'', min(%1$I)) FROM @schema@.%2$I '
         'WHERE %1$I >= %3$L AND %1$I < %4$L', timed.time_column, timed.name || '_default', kept_from,
-        date_trunc('day', at) + (@schema@.setting_int('partitions_ahead') + 1) * interval '1 day')
+        date_trunc('day', at) + (@internal@.setting_int('partitions_ahead') + 1) * interval '1 day')
         INTO day;
       IF day IS NOT NULL THEN
-        rows := @schema@.make_partition(timed.name, day);
+        rows := @internal@.make_partition(timed.name, day);
         RETURN QUERY SELECT true, format('%s: %s rows of %s moved to a partition', timed.name, rows,
           to_char(day, 'YYYY-MM-DD')), true;
         RETURN;
@@ -150,7 +150,7 @@ END $$;
 -- Policies do it in the timescale edition, but for the edges, which are plain tables everywhere.
 -- Dropping a partition needs ACCESS EXCLUSIVE on its parent: half a second is what it may hold up
 -- ingest while a long query keeps it from that; it is tried again each time.
-CREATE OR REPLACE FUNCTION @schema@.step_retention(at timestamptz)
+CREATE OR REPLACE FUNCTION @internal@.step_retention(at timestamptz)
 RETURNS TABLE (ok bool, outcome text, more bool) LANGUAGE plpgsql
 SET timezone = 'UTC' AS $$
 DECLARE
@@ -166,7 +166,7 @@ BEGIN
   FOR timed IN SELECT * FROM @schema@.timed_table t WHERE @schema@.edition() <> 'timescale'
     ORDER BY t.name LOOP
     BEGIN
-      kept_from := @schema@.retained_from(timed.retention, at);
+      kept_from := @internal@.retained_from(timed.retention, at);
       CONTINUE WHEN kept_from = '-infinity';
       IF @schema@.edition() = 'apache' THEN
         EXECUTE format('SELECT count(*) FROM %s.drop_chunks(%L::regclass, older_than => %L::timestamptz)',
@@ -177,7 +177,7 @@ BEGIN
         END IF;
         CONTINUE;
       END IF;
-      SELECT p.name INTO part FROM @schema@.day_partitions(timed.name) p
+      SELECT p.name INTO part FROM @internal@.day_partitions(timed.name) p
         WHERE p.day < kept_from ORDER BY p.day LIMIT 1;
       IF part IS NOT NULL THEN
         EXECUTE format('DROP TABLE @schema@.%I', part);
@@ -188,11 +188,11 @@ BEGIN
       RETURN QUERY SELECT false, format('%s: %s', timed.name, SQLERRM), false;
     END;
   END LOOP;
-  FOR timed IN SELECT * FROM @schema@.plain_rollups() LOOP
+  FOR timed IN SELECT * FROM @internal@.plain_rollups() LOOP
     BEGIN
       EXECUTE format('DELETE FROM @schema@.%1$I WHERE ctid = ANY (ARRAY(SELECT ctid FROM '
         '@schema@.%1$I WHERE bucket < %2$L LIMIT %3$s))', timed.name,
-        @schema@.retained_from(timed.retention, at), delete_rows);
+        @internal@.retained_from(timed.retention, at), delete_rows);
       GET DIAGNOSTICS rows = ROW_COUNT;
       IF rows > 0 THEN
         RETURN QUERY SELECT true, format('%s: %s rows purged', timed.name, rows), rows = delete_rows;
@@ -203,7 +203,7 @@ BEGIN
   END LOOP;
 END $$;
 
-CREATE OR REPLACE FUNCTION @schema@.plain_rollups()
+CREATE OR REPLACE FUNCTION @internal@.plain_rollups()
 RETURNS TABLE (name text, retention text) LANGUAGE sql STABLE AS $$
   SELECT * FROM (VALUES ('service_edge_1m', 'retain_rollup_minute'),
     ('service_edge_1h', 'retain_rollup'), ('rollup_red_1h', 'retain_rollup'),
@@ -213,7 +213,7 @@ RETURNS TABLE (name text, retention text) LANGUAGE sql STABLE AS $$
   WHERE EXISTS (SELECT FROM pg_class c WHERE c.oid = to_regclass(format('@schema@.%I', n))
     AND c.relkind = 'r') $$;
 
-CREATE OR REPLACE FUNCTION @schema@.day_partitions(table_name text)
+CREATE OR REPLACE FUNCTION @internal@.day_partitions(table_name text)
 RETURNS TABLE (name text, day timestamptz) LANGUAGE sql STABLE SET timezone = 'UTC' AS $$
   SELECT c.relname::text, to_timestamp(right(c.relname, 8), 'YYYYMMDD')
   FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
@@ -223,30 +223,30 @@ RETURNS TABLE (name text, day timestamptz) LANGUAGE sql STABLE SET timezone = 'U
 
 -- Counts [from_time, to_time) again, whole minutes; and the hours it touches that end by `upto`.
 -- apache and native. Deleting and adding in one transaction: readers see the one or the other.
-CREATE OR REPLACE FUNCTION @schema@.refresh_rollups(
+CREATE OR REPLACE FUNCTION @internal@.refresh_rollups(
   source text, from_time timestamptz, to_time timestamptz, upto timestamptz)
 RETURNS void LANGUAGE plpgsql SET timezone = 'UTC' AS $$
 DECLARE
-  first_hour timestamptz := @schema@.hour_of(from_time);
-  end_hour timestamptz := least(@schema@.hour_of(to_time + interval '1 hour' - interval '1 microsecond'),
-    @schema@.hour_of(upto));
+  first_hour timestamptz := @internal@.hour_of(from_time);
+  end_hour timestamptz := least(@internal@.hour_of(to_time + interval '1 hour' - interval '1 microsecond'),
+    @internal@.hour_of(upto));
 BEGIN
   CASE source
     WHEN 'span' THEN
-      PERFORM @schema@.refresh_span_minutes(from_time, to_time);
-      IF first_hour < end_hour THEN PERFORM @schema@.refresh_span_hours(first_hour, end_hour); END IF;
+      PERFORM @internal@.refresh_span_minutes(from_time, to_time);
+      IF first_hour < end_hour THEN PERFORM @internal@.refresh_span_hours(first_hour, end_hour); END IF;
     WHEN 'log' THEN
       DELETE FROM @schema@.rollup_log_volume_1m r WHERE r.bucket >= from_time AND r.bucket < to_time;
       INSERT INTO @schema@.rollup_log_volume_1m
         (bucket, service_name, severity_number, records, adjusted_records)
-      SELECT @schema@.minute_of(l.time), l.service_name, l.severity_number, count(*),
+      SELECT @internal@.minute_of(l.time), l.service_name, l.severity_number, count(*),
         sum(coalesce(l.adjusted_count, 1))
       FROM @schema@.log l WHERE l.time >= from_time AND l.time < to_time GROUP BY 1, 2, 3;
       IF first_hour >= end_hour THEN RETURN; END IF;
       DELETE FROM @schema@.rollup_log_volume_1h r WHERE r.bucket >= first_hour AND r.bucket < end_hour;
       INSERT INTO @schema@.rollup_log_volume_1h
         (bucket, service_name, severity_number, records, adjusted_records)
-      SELECT @schema@.hour_of(r.bucket), r.service_name, r.severity_number, sum(r.records),
+      SELECT @internal@.hour_of(r.bucket), r.service_name, r.severity_number, sum(r.records),
         sum(r.adjusted_records)
       FROM @schema@.rollup_log_volume_1m r WHERE r.bucket >= first_hour AND r.bucket < end_hour
       GROUP BY 1, 2, 3;
@@ -254,7 +254,7 @@ BEGIN
 END $$;
 
 -- One scan of the facts for both rollups.
-CREATE OR REPLACE FUNCTION @schema@.refresh_span_minutes(from_time timestamptz, to_time timestamptz)
+CREATE OR REPLACE FUNCTION @internal@.refresh_span_minutes(from_time timestamptz, to_time timestamptz)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   DELETE FROM @schema@.rollup_red_1m r WHERE r.bucket >= from_time AND r.bucket < to_time;
@@ -262,8 +262,9 @@ BEGIN
   WITH fine AS MATERIALIZED (
     SELECT date_bin('1 minute', s.start_time, '2000-01-01 00:00+00') AS bucket, s.service_name,
       coalesce(s.operation, s.name) AS operation, s.kind, s.status_code,
-      ceil(ln(greatest(s.duration_ns, 1000)::float8 / 1000) * 5.770780163555854)::int2
-        AS latency_bucket,
+      -- NULL: it has no duration.
+      CASE WHEN @internal@.is_timed(s.duration_ns) THEN ceil(ln(greatest(s.duration_ns, 1000)::float8
+        / 1000) * 5.770780163555854)::int2 END AS latency_bucket,
       count(*) AS spans, sum(coalesce(s.adjusted_count, 1)) AS calls,
       sum(greatest(s.duration_ns, 0)::float8 * coalesce(s.adjusted_count, 1)) AS duration_ns_sum,
       max(s.duration_ns) AS duration_ns_max
@@ -271,26 +272,31 @@ BEGIN
     GROUP BY 1, 2, 3, 4, 5, 6
   ), red AS (
     INSERT INTO @schema@.rollup_red_1m (bucket, service_name, operation, kind, status_code, spans, calls,
-      duration_ns_sum, duration_ns_max)
+      timed_calls, duration_ns_sum, duration_ns_max)
     SELECT f.bucket, f.service_name, f.operation, f.kind, f.status_code, sum(f.spans), sum(f.calls),
-      sum(f.duration_ns_sum), max(f.duration_ns_max)
+      CASE WHEN bool_or(f.latency_bucket IS NULL)
+        THEN coalesce(sum(f.calls) FILTER (WHERE f.latency_bucket IS NOT NULL), 0) END,
+      coalesce(sum(f.duration_ns_sum) FILTER (WHERE f.latency_bucket IS NOT NULL), 0),
+      coalesce(max(f.duration_ns_max) FILTER (WHERE f.latency_bucket IS NOT NULL), 0)
     FROM fine f GROUP BY 1, 2, 3, 4, 5
   )
   INSERT INTO @schema@.rollup_latency_1m
     (bucket, service_name, operation, kind, latency_buckets, bucket_calls)
   SELECT b.bucket, b.service_name, b.operation, b.kind, array_agg(b.latency_bucket), array_agg(b.calls)
   FROM (SELECT f.bucket, f.service_name, f.operation, f.kind, f.latency_bucket, sum(f.calls) AS calls
-    FROM fine f GROUP BY 1, 2, 3, 4, 5) AS b GROUP BY 1, 2, 3, 4;
+    FROM fine f WHERE f.latency_bucket IS NOT NULL GROUP BY 1, 2, 3, 4, 5) AS b
+  GROUP BY 1, 2, 3, 4;
 END $$;
 
-CREATE OR REPLACE FUNCTION @schema@.refresh_span_hours(first_hour timestamptz, end_hour timestamptz)
+CREATE OR REPLACE FUNCTION @internal@.refresh_span_hours(first_hour timestamptz, end_hour timestamptz)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   DELETE FROM @schema@.rollup_red_1h r WHERE r.bucket >= first_hour AND r.bucket < end_hour;
   INSERT INTO @schema@.rollup_red_1h (bucket, service_name, operation, kind, status_code, spans, calls,
-    duration_ns_sum, duration_ns_max)
+    timed_calls, duration_ns_sum, duration_ns_max)
   SELECT date_bin('1 hour', r.bucket, '2000-01-01 00:00+00'), r.service_name, r.operation, r.kind,
-    r.status_code, sum(r.spans), sum(r.calls), sum(r.duration_ns_sum), max(r.duration_ns_max)
+    r.status_code, sum(r.spans), sum(r.calls), CASE WHEN bool_or(r.timed_calls IS NOT NULL)
+      THEN sum(coalesce(r.timed_calls, r.calls)) END, sum(r.duration_ns_sum), max(r.duration_ns_max)
   FROM @schema@.rollup_red_1m r WHERE r.bucket >= first_hour AND r.bucket < end_hour
   GROUP BY 1, 2, 3, 4, 5;
   DELETE FROM @schema@.rollup_latency_1h r WHERE r.bucket >= first_hour AND r.bucket < end_hour;
@@ -316,24 +322,27 @@ END $$;
 
 -- Moves the mark on to rollup_lag before now. What is behind the mark is in the tables, what is
 -- before it in the live part of the views, in one snapshot.
-CREATE OR REPLACE FUNCTION @schema@.step_rollups(at timestamptz)
+CREATE OR REPLACE FUNCTION @internal@.step_rollups(at timestamptz)
 RETURNS TABLE (ok bool, outcome text, more bool) LANGUAGE plpgsql SET timezone = 'UTC' AS $$
 DECLARE
   mark timestamptz;
   began timestamptz;
   upto timestamptz;
-  target timestamptz := @schema@.minute_of(at - @schema@.setting_interval('rollup_lag'));
+  target timestamptz := @internal@.minute_of(at - @internal@.setting_interval('rollup_lag'));
   deadline timestamptz := clock_timestamp() + interval '5 seconds';
 BEGIN
   IF @schema@.edition() = 'timescale' THEN RETURN; END IF;
   SELECT m.at INTO STRICT mark FROM @schema@.mark m WHERE m.name = 'rollup';
-  mark := greatest(mark, least(@schema@.rollups_kept_from('span', at),
-    @schema@.rollups_kept_from('log', at)));
+  mark := greatest(mark, least(@internal@.rollups_kept_from('span', at),
+    @internal@.rollups_kept_from('log', at)));
+  IF NOT isfinite(mark) THEN
+    mark := @internal@.minute_of(least(@internal@.oldest_time('span'), @internal@.oldest_time('log'), target));
+  END IF;
   began := mark;
   WHILE mark < target AND clock_timestamp() < deadline LOOP
     upto := least(mark + interval '10 minutes', target);
-    PERFORM @schema@.refresh_rollups('span', mark, upto, upto);
-    PERFORM @schema@.refresh_rollups('log', mark, upto, upto);
+    PERFORM @internal@.refresh_rollups('span', mark, upto, upto);
+    PERFORM @internal@.refresh_rollups('log', mark, upto, upto);
     mark := upto;
   END LOOP;
   UPDATE @schema@.mark m SET at = mark WHERE m.name = 'rollup' AND m.at < mark;
@@ -343,10 +352,10 @@ BEGIN
 END $$;
 
 -- Before this, facts or minutes that a count would need may be gone: it is never counted again.
-CREATE OR REPLACE FUNCTION @schema@.rollups_kept_from(source text, at timestamptz)
+CREATE OR REPLACE FUNCTION @internal@.rollups_kept_from(source text, at timestamptz)
 RETURNS timestamptz LANGUAGE sql STABLE AS $$
-  SELECT greatest(@schema@.retained_from('retain_' || $1, $2),
-    @schema@.retained_from('retain_rollup_minute', $2)) $$;
+  SELECT greatest(@internal@.retained_from('retain_' || $1, $2),
+    @internal@.retained_from('retain_rollup_minute', $2)) $$;
 
 -- Late rows ------------------------------------------------------------------------------------------
 
@@ -357,18 +366,18 @@ CREATE OR REPLACE FUNCTION @schema@.queue_refresh(
   table_name text, from_time timestamptz, to_time timestamptz)
 RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   INSERT INTO @schema@.refresh_queue (table_name, from_time, to_time)
-  SELECT $1, @schema@.minute_of($2), @schema@.minute_of(greatest($3, $2)) + interval '1 minute'
+  SELECT $1, @internal@.minute_of($2), @internal@.minute_of(greatest($3, $2)) + interval '1 minute'
   WHERE $1 IN ('span', 'log') AND $2 IS NOT NULL $$;
 
 CREATE OR REPLACE FUNCTION @schema@.queue_refresh(table_name text, times timestamptz[])
 RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
   INSERT INTO @schema@.refresh_queue (table_name, from_time, to_time)
   SELECT $1, lower(r), upper(r) FROM (
-    SELECT unnest(range_agg(tstzrange(@schema@.minute_of(t), @schema@.minute_of(t) + interval '1 minute')))
+    SELECT unnest(range_agg(tstzrange(@internal@.minute_of(t), @internal@.minute_of(t) + interval '1 minute')))
       AS r FROM unnest($2) AS t WHERE t IS NOT NULL) AS minutes
   WHERE $1 IN ('span', 'log') $$;
 
-CREATE OR REPLACE FUNCTION @schema@.step_late_rows(at timestamptz)
+CREATE OR REPLACE FUNCTION @internal@.step_late_rows(at timestamptz)
 RETURNS TABLE (ok bool, outcome text, more bool) LANGUAGE plpgsql SET timezone = 'UTC' AS $$
 DECLARE
   queued record;
@@ -384,7 +393,7 @@ DECLARE
   deadline timestamptz := clock_timestamp() + interval '5 seconds';
 BEGIN
   IF NOT EXISTS (SELECT FROM @schema@.refresh_queue q WHERE NOT q.edges_done
-      AND q.queued_at <= at - @schema@.setting_interval('refresh_delay')) THEN RETURN; END IF;
+      AND q.queued_at <= at - @internal@.setting_interval('refresh_delay')) THEN RETURN; END IF;
   SELECT m.at INTO STRICT upto FROM @schema@.mark m WHERE m.name = 'rollup';
   SELECT m.at INTO STRICT edges_upto FROM @schema@.mark m WHERE m.name = 'edges';
   -- The facts that a row of the queue speaks of were committed with it, so the statements below,
@@ -394,16 +403,16 @@ BEGIN
     SELECT table_name, unnest(range_agg(tstzrange(from_time, to_time))) AS range,
       min(queued_at) AS queued_at FROM taken GROUP BY table_name
   LOOP
-    kept_from := @schema@.rollups_kept_from(queued.table_name, at);
+    kept_from := @internal@.rollups_kept_from(queued.table_name, at);
     f := greatest(lower(queued.range), kept_from);
     t := upper(queued.range);
     WHILE f < t AND clock_timestamp() < deadline LOOP
-      piece_end := least(t, @schema@.hour_of(f) + interval '1 hour');
+      piece_end := least(t, @internal@.hour_of(f) + interval '1 hour');
       IF NOT is_timescale AND f < upto THEN
-        PERFORM @schema@.refresh_rollups(queued.table_name, f, least(piece_end, upto), upto);
+        PERFORM @internal@.refresh_rollups(queued.table_name, f, least(piece_end, upto), upto);
       END IF;
-      IF queued.table_name = 'span' AND f < edges_upto AND @schema@.setting_bool('edges') THEN
-        PERFORM @schema@.refresh_edges(f, least(piece_end, edges_upto), edges_upto);
+      IF queued.table_name = 'span' AND f < edges_upto AND @internal@.setting_bool('edges') THEN
+        PERFORM @internal@.refresh_edges(f, least(piece_end, edges_upto), edges_upto);
       END IF;
       pieces := pieces + 1;
       f := piece_end;
@@ -440,8 +449,8 @@ DECLARE
   ends timestamptz[];
   rollup text;
   -- What is younger is the policies'. Two refreshes of the same time don't wait for each other: one fails.
-  minutes_end timestamptz := @schema@.minute_of(now() - interval '25 minutes');
-  hours_end timestamptz := @schema@.hour_of(now() - interval '22 hours');
+  minutes_end timestamptz := @internal@.minute_of(now() - interval '25 minutes');
+  hours_end timestamptz := @internal@.hour_of(now() - interval '22 hours');
   f timestamptz;
   t timestamptz;
 BEGIN
@@ -454,14 +463,14 @@ BEGIN
   FOR i IN 1 .. coalesce(pg_catalog.cardinality(tables), 0) LOOP
     FOREACH rollup IN ARRAY CASE tables[i] WHEN 'span' THEN ARRAY['red', 'latency']
         ELSE ARRAY['log_volume'] END LOOP
-      f := greatest(begins[i], @schema@.rollups_kept_from(tables[i], now()));
+      f := greatest(begins[i], @internal@.rollups_kept_from(tables[i], now()));
       t := least(ends[i], minutes_end);
       IF f < t THEN
         CALL TIMESCALEDB.refresh_continuous_aggregate(
           pg_catalog.format('@schema@.%I', rollup || '_1m')::regclass, f, t);
       END IF;
-      t := least(@schema@.hour_of(t - interval '1 microsecond') + interval '1 hour', hours_end);
-      f := @schema@.hour_of(f);
+      t := least(@internal@.hour_of(t - interval '1 microsecond') + interval '1 hour', hours_end);
+      f := @internal@.hour_of(f);
       IF f < t THEN
         CALL TIMESCALEDB.refresh_continuous_aggregate(
           pg_catalog.format('@schema@.%I', rollup || '_1h')::regclass, f, t);
@@ -489,22 +498,23 @@ END $make$;
 -- their trace's id through the index, as far back as edge_parent_window, and at most lookups_max of
 -- them; what is not found then waits as an orphan.
 -- A span says by its flags (bits 8 and 9) that its parent is in the same process: no edge.
-CREATE OR REPLACE FUNCTION @schema@.refresh_edges(
+CREATE OR REPLACE FUNCTION @internal@.refresh_edges(
   from_time timestamptz, to_time timestamptz, upto timestamptz)
 RETURNS void LANGUAGE plpgsql SET timezone = 'UTC' AS $$
 DECLARE
   lookups_max CONSTANT int := 20000;
-  reach timestamptz := from_time - @schema@.setting_interval('edge_parent_window');
-  first_hour timestamptz := @schema@.hour_of(from_time);
-  end_hour timestamptz := least(@schema@.hour_of(to_time + interval '1 hour' - interval '1 microsecond'),
-    @schema@.hour_of(upto));
+  reach timestamptz := from_time - @internal@.setting_interval('edge_parent_window');
+  first_hour timestamptz := @internal@.hour_of(from_time);
+  end_hour timestamptz := least(@internal@.hour_of(to_time + interval '1 hour' - interval '1 microsecond'),
+    @internal@.hour_of(upto));
 BEGIN
   DELETE FROM @schema@.service_edge_1m e WHERE e.bucket >= from_time AND e.bucket < to_time;
   DELETE FROM @schema@.edge_orphan o WHERE o.bucket >= from_time AND o.bucket < to_time;
   WITH child AS (
     SELECT date_bin('1 minute', s.start_time, '2000-01-01 00:00+00') AS bucket, s.trace_id,
-      s.parent_span_id, s.service_name, s.status_code, s.duration_ns,
-      coalesce(s.adjusted_count, 1) AS weight
+      s.parent_span_id, s.service_name, s.status_code, coalesce(s.adjusted_count, 1) AS weight,
+      -- -1: it has none. One that is below 0 counts as 0.
+      CASE WHEN @internal@.is_timed(s.duration_ns) THEN greatest(s.duration_ns, 0) ELSE -1 END AS duration_ns
     FROM @schema@.span s WHERE s.start_time >= from_time AND s.start_time < to_time
       AND s.parent_span_id IS NOT NULL AND coalesce(s.flags, 0) & 768 <> 256
   ), near AS (
@@ -534,10 +544,10 @@ BEGIN
     FROM found o WHERE o.far_client IS NULL
   )
   INSERT INTO @schema@.service_edge_1m
-    (bucket, client, server, calls, errors, duration_ns_sum, duration_ns_max)
-  SELECT e.bucket, e.client, e.service_name, sum(e.weight),
+    (bucket, client, server, calls, timed_calls, errors, duration_ns_sum, duration_ns_max)
+  SELECT e.bucket, e.client, e.service_name, sum(e.weight), sum(e.weight * (e.duration_ns >= 0)::int),
     coalesce(sum(e.weight) FILTER (WHERE e.status_code = 2), 0),
-    sum(greatest(e.duration_ns, 0)::float8 * e.weight), max(e.duration_ns)
+    sum(greatest(e.duration_ns, 0)::float8 * e.weight), greatest(max(e.duration_ns), 0)
   FROM (
     SELECT m.bucket, m.client, m.service_name, m.weight, m.status_code, m.duration_ns
     FROM matched m WHERE m.client IS NOT NULL
@@ -548,9 +558,9 @@ BEGIN
   IF first_hour >= end_hour THEN RETURN; END IF;
   DELETE FROM @schema@.service_edge_1h e WHERE e.bucket >= first_hour AND e.bucket < end_hour;
   INSERT INTO @schema@.service_edge_1h
-    (bucket, client, server, calls, errors, duration_ns_sum, duration_ns_max)
-  SELECT @schema@.hour_of(e.bucket), e.client, e.server, sum(e.calls), sum(e.errors),
-    sum(e.duration_ns_sum), max(e.duration_ns_max)
+    (bucket, client, server, calls, timed_calls, errors, duration_ns_sum, duration_ns_max)
+  SELECT @internal@.hour_of(e.bucket), e.client, e.server, sum(e.calls),
+    sum(coalesce(e.timed_calls, e.calls)), sum(e.errors), sum(e.duration_ns_sum), max(e.duration_ns_max)
   FROM @schema@.service_edge_1m e WHERE e.bucket >= first_hour AND e.bucket < end_hour
   GROUP BY 1, 2, 3;
 END $$;
@@ -559,11 +569,11 @@ END $$;
 -- more, and added to its minute, and to its hour where that is made (before `upto`). A parent that comes
 -- later still is a late row.
 -- Returns the number of orphans looked at.
-CREATE OR REPLACE FUNCTION @schema@.look_again_for_parents(at timestamptz, upto timestamptz)
+CREATE OR REPLACE FUNCTION @internal@.look_again_for_parents(at timestamptz, upto timestamptz)
 RETURNS int8 LANGUAGE plpgsql SET timezone = 'UTC' AS $$
 DECLARE
   lookups_max CONSTANT int := 20000;
-  reach interval := @schema@.setting_interval('edge_parent_window');
+  reach interval := @internal@.setting_interval('edge_parent_window');
   looked int8;
 BEGIN
   WITH taken AS (
@@ -578,21 +588,26 @@ BEGIN
     WHERE p.client <> t.service_name
   ), minutes AS (
     INSERT INTO @schema@.service_edge_1m AS e
-      (bucket, client, server, calls, errors, duration_ns_sum, duration_ns_max)
+      (bucket, client, server, calls, timed_calls, errors, duration_ns_sum, duration_ns_max)
     SELECT f.bucket, f.client, f.service_name, sum(f.weight),
+      sum(f.weight * (f.duration_ns >= 0)::int),
       coalesce(sum(f.weight) FILTER (WHERE f.status_code = 2), 0),
-      sum(greatest(f.duration_ns, 0)::float8 * f.weight), max(f.duration_ns) FROM found f GROUP BY 1, 2, 3
+      sum(greatest(f.duration_ns, 0)::float8 * f.weight), greatest(max(f.duration_ns), 0)
+    FROM found f GROUP BY 1, 2, 3
     ON CONFLICT (bucket, client, server) DO UPDATE SET calls = e.calls + excluded.calls,
+      timed_calls = coalesce(e.timed_calls, e.calls) + excluded.timed_calls,
       errors = e.errors + excluded.errors, duration_ns_sum = e.duration_ns_sum + excluded.duration_ns_sum,
       duration_ns_max = greatest(e.duration_ns_max, excluded.duration_ns_max)
   ), hours AS (
     INSERT INTO @schema@.service_edge_1h AS e
-      (bucket, client, server, calls, errors, duration_ns_sum, duration_ns_max)
-    SELECT @schema@.hour_of(f.bucket), f.client, f.service_name, sum(f.weight),
+      (bucket, client, server, calls, timed_calls, errors, duration_ns_sum, duration_ns_max)
+    SELECT @internal@.hour_of(f.bucket), f.client, f.service_name, sum(f.weight),
+      sum(f.weight * (f.duration_ns >= 0)::int),
       coalesce(sum(f.weight) FILTER (WHERE f.status_code = 2), 0),
-      sum(greatest(f.duration_ns, 0)::float8 * f.weight), max(f.duration_ns)
-    FROM found f WHERE @schema@.hour_of(f.bucket) + interval '1 hour' <= upto GROUP BY 1, 2, 3
+      sum(greatest(f.duration_ns, 0)::float8 * f.weight), greatest(max(f.duration_ns), 0)
+    FROM found f WHERE @internal@.hour_of(f.bucket) + interval '1 hour' <= upto GROUP BY 1, 2, 3
     ON CONFLICT (bucket, client, server) DO UPDATE SET calls = e.calls + excluded.calls,
+      timed_calls = coalesce(e.timed_calls, e.calls) + excluded.timed_calls,
       errors = e.errors + excluded.errors, duration_ns_sum = e.duration_ns_sum + excluded.duration_ns_sum,
       duration_ns_max = greatest(e.duration_ns_max, excluded.duration_ns_max)
   )
@@ -600,30 +615,33 @@ BEGIN
   RETURN looked;
 END $$;
 
-CREATE OR REPLACE FUNCTION @schema@.step_edges(at timestamptz)
+CREATE OR REPLACE FUNCTION @internal@.step_edges(at timestamptz)
 RETURNS TABLE (ok bool, outcome text, more bool) LANGUAGE plpgsql SET timezone = 'UTC' AS $$
 DECLARE
   mark timestamptz;
   began timestamptz;
   upto timestamptz;
   looked int8;
-  target timestamptz := @schema@.minute_of(at - @schema@.setting_interval('rollup_lag'));
+  target timestamptz := @internal@.minute_of(at - @internal@.setting_interval('rollup_lag'));
   deadline timestamptz := clock_timestamp() + interval '5 seconds';
 BEGIN
-  IF NOT @schema@.setting_bool('edges') THEN RETURN; END IF;
+  IF NOT @internal@.setting_bool('edges') THEN RETURN; END IF;
   SELECT m.at INTO STRICT mark FROM @schema@.mark m WHERE m.name = 'edges';
-  mark := greatest(mark, @schema@.rollups_kept_from('span', at));
+  mark := greatest(mark, @internal@.rollups_kept_from('span', at));
+  IF NOT isfinite(mark) THEN
+    mark := @internal@.minute_of(least(@internal@.oldest_time('span'), target));
+  END IF;
   began := mark;
   WHILE mark < target AND clock_timestamp() < deadline LOOP
     upto := least(mark + interval '10 minutes', target);
-    PERFORM @schema@.refresh_edges(mark, upto, upto);
+    PERFORM @internal@.refresh_edges(mark, upto, upto);
     mark := upto;
   END LOOP;
   UPDATE @schema@.mark m SET at = mark WHERE m.name = 'edges' AND m.at < mark;
   IF mark > began THEN
     RETURN QUERY SELECT true, format('up to %s', to_char(mark, 'YYYY-MM-DD HH24:MI')), mark < target;
   END IF;
-  looked := @schema@.look_again_for_parents(at, mark);
+  looked := @internal@.look_again_for_parents(at, mark);
   IF looked > 0 THEN
     RETURN QUERY SELECT true, format('%s parents looked for again', looked), looked >= 20000;
   END IF;
@@ -632,7 +650,7 @@ END $$;
 -- Dictionaries and writers ---------------------------------------------------------------------------
 
 -- True once in an hour, for steps that need no more.
-CREATE OR REPLACE FUNCTION @schema@.is_due(name text, at timestamptz) RETURNS bool
+CREATE OR REPLACE FUNCTION @internal@.is_due(name text, at timestamptz) RETURNS bool
 LANGUAGE plpgsql AS $$
 BEGIN
   INSERT INTO @schema@.mark AS m (name, at) VALUES (is_due.name, is_due.at)
@@ -645,7 +663,7 @@ END $$;
 -- hour, so a fact of a time t (at most a day ahead of its arrival) has an entry seen at t - 1 day - 1 hour
 -- or later. A fact is kept for its retention and up to a day, and where retention lags for as long as
 -- the oldest partition or chunk says. Three days of margin are more than both.
-CREATE OR REPLACE FUNCTION @schema@.step_dictionaries(at timestamptz)
+CREATE OR REPLACE FUNCTION @internal@.step_dictionaries(at timestamptz)
 RETURNS TABLE (ok bool, outcome text, more bool) LANGUAGE plpgsql SET timezone = 'UTC' AS $$
 DECLARE
   dictionary record;
@@ -654,11 +672,11 @@ DECLARE
   rows_max CONSTANT int := 50000;
   is_more bool := false;
 BEGIN
-  IF NOT @schema@.is_due('dictionaries', at) THEN RETURN; END IF;
+  IF NOT @internal@.is_due('dictionaries', at) THEN RETURN; END IF;
   FOR dictionary IN SELECT * FROM (VALUES ('metric_series', 'series_id', 'retain_metric'),
       ('resource', 'resource_id', 'retain_'), ('scope', 'scope_id', 'retain_')) AS d (name, id, facts)
   LOOP
-    SELECT min(least(@schema@.retained_from(t.retention, at), @schema@.oldest_time(t.name)))
+    SELECT min(least(@internal@.retained_from(t.retention, at), @internal@.oldest_time(t.name)))
         - interval '3 days' INTO cut
       FROM @schema@.timed_table t
       WHERE t.name NOT LIKE 'rollup\_%' AND t.retention LIKE dictionary.facts || '%';
@@ -673,7 +691,7 @@ BEGIN
 END $$;
 
 -- No fact of the table has a time before this; 'infinity' where it has none at all.
-CREATE OR REPLACE FUNCTION @schema@.oldest_time(table_name text) RETURNS timestamptz
+CREATE OR REPLACE FUNCTION @internal@.oldest_time(table_name text) RETURNS timestamptz
 LANGUAGE plpgsql STABLE SET timezone = 'UTC' AS $$
 DECLARE
   oldest timestamptz;
@@ -686,7 +704,7 @@ BEGIN
         WHERE c.oid = format('@schema@.%I', table_name)::regclass), table_name;
     RETURN coalesce(oldest, 'infinity');
   END IF;
-  SELECT min(p.day) INTO oldest FROM @schema@.day_partitions(table_name) p;
+  SELECT min(p.day) INTO oldest FROM @internal@.day_partitions(table_name) p;
   EXECUTE format('SELECT min(%I) FROM @schema@.%I', (SELECT t.time_column
     FROM @schema@.timed_table t WHERE t.name = table_name), table_name || '_default')
     INTO oldest_stray;
@@ -701,12 +719,12 @@ END $$;
 -- belongs to gateways that never came back: without a slot for 90 days. Such a gateway's log is full or
 -- its disk gone; were it started again after that, it would deliver twice at most what was under way
 -- when it stopped, since its own cursors stand behind everything else.
-CREATE OR REPLACE FUNCTION @schema@.step_writers(at timestamptz)
+CREATE OR REPLACE FUNCTION @internal@.step_writers(at timestamptz)
 RETURNS TABLE (ok bool, outcome text, more bool) LANGUAGE plpgsql SET timezone = 'UTC' AS $$
 DECLARE
   rows int8;
 BEGIN
-  IF NOT @schema@.is_due('writers', at) THEN RETURN; END IF;
+  IF NOT @internal@.is_due('writers', at) THEN RETURN; END IF;
   DELETE FROM @schema@.writer_slot w WHERE (w.writer, w.exporter, w.slot) IN (
     SELECT s.writer, s.exporter, s.slot FROM @schema@.writer_slot s
     WHERE s.taken_at < at - interval '7 days'
@@ -732,10 +750,10 @@ BEGIN
 END $$;
 
 -- Timescale: what its own jobs for these tables have come to.
-CREATE OR REPLACE FUNCTION @schema@.step_jobs(at timestamptz)
+CREATE OR REPLACE FUNCTION @internal@.step_jobs(at timestamptz)
 RETURNS TABLE (ok bool, outcome text, more bool) LANGUAGE plpgsql AS $$
 BEGIN
-  IF @schema@.edition() <> 'timescale' OR NOT @schema@.is_due('jobs', at) THEN RETURN; END IF;
+  IF @schema@.edition() <> 'timescale' OR NOT @internal@.is_due('jobs', at) THEN RETURN; END IF;
   RETURN QUERY SELECT false, format('%s jobs of TimescaleDB failed, such as %s: %s', count(*),
       min(j.job_id || ' (' || j.proc_name || coalesce(' of ' || j.hypertable_name, '') || ')'),
       coalesce((SELECT e.err_message FROM timescaledb_information.job_errors e
@@ -750,13 +768,14 @@ END $$;
 
 -- Calling it -----------------------------------------------------------------------------------------
 
-CREATE OR REPLACE FUNCTION @schema@.maintain_steps() RETURNS SETOF text LANGUAGE sql IMMUTABLE AS $$
+CREATE OR REPLACE FUNCTION @schema@.maintain_steps() RETURNS SETOF text LANGUAGE sql IMMUTABLE
+  PARALLEL SAFE AS $$
   SELECT unnest(ARRAY['partitions', 'default_partition', 'retention', 'rollups', 'edges', 'late_rows',
     'dictionaries', 'writers', 'jobs']) $$;
 
 -- One step, as if it were `at`. For the owner: a time far ahead would purge everything.
 -- It waits for locks less long than deadlock_timeout (1 s), so that it is never a lot that is ended.
-CREATE OR REPLACE FUNCTION @schema@.maintain_step_at(step_name text, at timestamptz)
+CREATE OR REPLACE FUNCTION @internal@.maintain_step_at(step_name text, at timestamptz)
 RETURNS TABLE (step text, ok bool, outcome text, more bool) LANGUAGE plpgsql
 SET lock_timeout = '500ms' AS $$
 #variable_conflict use_column
@@ -768,7 +787,7 @@ BEGIN
     RETURN QUERY SELECT $1, true, 'another session is at it', false;
     RETURN;
   END IF;
-  RETURN QUERY EXECUTE format('SELECT %L, s.ok, s.outcome, s.more FROM @schema@.%I($1) s', $1,
+  RETURN QUERY EXECUTE format('SELECT %L, s.ok, s.outcome, s.more FROM @internal@.%I($1) s', $1,
     'step_' || $1) USING $2;
 EXCEPTION WHEN OTHERS THEN
   RETURN QUERY SELECT $1, false, SQLERRM, false;
@@ -777,7 +796,7 @@ END $$;
 CREATE OR REPLACE FUNCTION @schema@.maintain_step(step_name text)
 RETURNS TABLE (step text, ok bool, outcome text, more bool) LANGUAGE sql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT * FROM @schema@.maintain_step_at($1, now()) $$;
+  SELECT * FROM @internal@.maintain_step_at($1, now()) $$;
 
 -- All steps, each in a transaction of its own, for people and schedulers; faults are warnings.
 CREATE OR REPLACE PROCEDURE @schema@.maintain() LANGUAGE plpgsql AS $$
@@ -800,12 +819,22 @@ BEGIN
   END LOOP;
 END $$;
 
+COMMENT ON FUNCTION @schema@.edition() IS 'timescale, apache or native: what the schema was made for.';
+COMMENT ON FUNCTION @schema@.maintain_steps() IS 'The steps of the upkeep, in their order.';
+COMMENT ON FUNCTION @schema@.maintain_step(text) IS
+  'Does one step of the upkeep: a row for each thing done or failed. For gateways.';
+COMMENT ON PROCEDURE @schema@.maintain() IS 'Does the whole upkeep: for people. Faults are warnings.';
+COMMENT ON FUNCTION @schema@.queue_refresh(text, timestamptz, timestamptz) IS
+  'Has the minutes of late rows counted again. For gateways.';
+COMMENT ON FUNCTION @schema@.queue_refresh(text, timestamptz[]) IS
+  'Has the minutes of late rows counted again. For gateways.';
+
 -- Right away, so that the first rows find their partitions.
 DO $$
 DECLARE
   is_more bool := true;
 BEGIN
   WHILE is_more LOOP
-    SELECT coalesce(bool_or(s.more), false) INTO is_more FROM @schema@.step_partitions(now()) s;
+    SELECT coalesce(bool_or(s.more), false) INTO is_more FROM @internal@.step_partitions(now()) s;
   END LOOP;
 END $$;

@@ -2,7 +2,7 @@
 -- has changed.
 
 -- What each key takes. Retention and intervals of 0 mean "for ever" and "at once".
-CREATE OR REPLACE FUNCTION @schema@.setting_kinds()
+CREATE OR REPLACE FUNCTION @internal@.setting_kinds()
 RETURNS TABLE (key text, kind text) LANGUAGE sql IMMUTABLE AS $$
   VALUES ('retain_span', 'retention'), ('retain_log', 'retention'), ('retain_metric', 'retention'),
     ('retain_rollup_minute', 'retention'), ('retain_rollup', 'retention'),
@@ -22,12 +22,12 @@ DECLARE
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtextextended('sluice settings @schema@', 0));
   FOR given IN SELECT s.key, s.value, k.kind FROM jsonb_each_text(settings) s
-      LEFT JOIN @schema@.setting_kinds() k ON k.key = s.key ORDER BY s.key LOOP
+      LEFT JOIN @internal@.setting_kinds() k ON k.key = s.key ORDER BY s.key LOOP
     IF given.kind IS NULL THEN
       RAISE EXCEPTION 'unknown setting "%"', given.key USING ERRCODE = 'invalid_parameter_value',
-        HINT = 'Known: ' || (SELECT string_agg(k.key, ', ') FROM @schema@.setting_kinds() k) || '.';
+        HINT = 'Known: ' || (SELECT string_agg(k.key, ', ') FROM @internal@.setting_kinds() k) || '.';
     END IF;
-    PERFORM @schema@.check_setting(given.key, given.kind, given.value);
+    PERFORM @internal@.check_setting(given.key, given.kind, given.value);
     SELECT s.value INTO current_value FROM @schema@.setting s WHERE s.key = given.key;
     CONTINUE WHEN current_value = given.value OR given.kind IN ('retention', 'interval')
       AND current_value::interval = given.value::interval;
@@ -35,15 +35,15 @@ BEGIN
       ON CONFLICT ON CONSTRAINT setting_pkey DO UPDATE SET value = excluded.value;
     RETURN QUERY SELECT given.key, current_value, given.value;
   END LOOP;
-  IF @schema@.setting_interval('rollup_lag') < @schema@.setting_interval('refresh_window') + interval '1 minute'
+  IF @internal@.setting_interval('rollup_lag') < @internal@.setting_interval('refresh_window') + interval '1 minute'
   THEN
     RAISE EXCEPTION 'rollup_lag must be at least a minute longer than refresh_window'
       USING ERRCODE = 'invalid_parameter_value', HINT = 'A lot may commit that long after it was looked at.';
   END IF;
-  PERFORM @schema@.apply_policies();
+  PERFORM @internal@.apply_policies();
 END $$;
 
-CREATE OR REPLACE FUNCTION @schema@.check_setting(key text, kind text, value text)
+CREATE OR REPLACE FUNCTION @internal@.check_setting(key text, kind text, value text)
 RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
   IF value IS NULL THEN RAISE EXCEPTION 'setting "%" has no value', key; END IF;
@@ -68,7 +68,7 @@ END $$;
 
 -- Makes the policy of a kind ('retention', 'compression') run after `after`; 0: none. One that does so
 -- already is left alone.
-CREATE OR REPLACE FUNCTION @schema@.ensure_policy(relation text, kind text, after interval)
+CREATE OR REPLACE FUNCTION @internal@.ensure_policy(relation text, kind text, after interval)
 RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   ts text;
@@ -101,7 +101,7 @@ END $$;
 -- Continuous aggregates of minutes look back half an hour, those of hours a day: what is later than that is
 -- refreshed by refresh_late(), by its range alone. Were they to look back far each minute, one row of
 -- yesterday would have a day counted again.
-CREATE OR REPLACE FUNCTION @schema@.apply_policies() RETURNS void LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION @internal@.apply_policies() RETURNS void LANGUAGE plpgsql AS $$
 DECLARE
   ts text;
   timed record;
@@ -111,8 +111,8 @@ BEGIN
   SELECT quote_ident(n.nspname) INTO ts FROM pg_extension e
     JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'timescaledb';
   FOR timed IN SELECT * FROM @schema@.timed_table LOOP
-    PERFORM @schema@.ensure_policy(timed.name, 'retention', @schema@.setting_interval(timed.retention));
-    PERFORM @schema@.ensure_policy(timed.name, 'compression', @schema@.setting_interval(
+    PERFORM @internal@.ensure_policy(timed.name, 'retention', @internal@.setting_interval(timed.retention));
+    PERFORM @internal@.ensure_policy(timed.name, 'compression', @internal@.setting_interval(
       CASE WHEN timed.retention = 'retain_metric' THEN 'columnstore_after_metric'
         ELSE 'columnstore_after' END));
   END LOOP;
@@ -120,17 +120,17 @@ BEGIN
     EXECUTE format('SELECT %s.add_continuous_aggregate_policy(%L, start_offset => interval ''30 minutes'', '
       'end_offset => interval ''1 minute'', schedule_interval => interval ''1 minute'', '
       'if_not_exists => true)', ts, format('@schema@.%I', rollup));
-    PERFORM @schema@.ensure_policy(rollup, 'retention',
-      @schema@.setting_interval('retain_rollup_minute'));
-    PERFORM @schema@.ensure_policy(rollup, 'compression', interval '3 hours');
+    PERFORM @internal@.ensure_policy(rollup, 'retention',
+      @internal@.setting_interval('retain_rollup_minute'));
+    PERFORM @internal@.ensure_policy(rollup, 'compression', interval '3 hours');
   END LOOP;
   FOREACH rollup IN ARRAY
       ARRAY['red_1h', 'latency_1h', 'rollup_service_latency_1h', 'log_volume_1h'] LOOP
     EXECUTE format('SELECT %s.add_continuous_aggregate_policy(%L, start_offset => interval ''1 day'', '
       'end_offset => interval ''1 hour'', schedule_interval => interval ''10 minutes'', '
       'if_not_exists => true)', ts, format('@schema@.%I', rollup));
-    PERFORM @schema@.ensure_policy(rollup, 'retention', @schema@.setting_interval('retain_rollup'));
-    PERFORM @schema@.ensure_policy(rollup, 'compression', interval '2 days');
+    PERFORM @internal@.ensure_policy(rollup, 'retention', @internal@.setting_interval('retain_rollup'));
+    PERFORM @internal@.ensure_policy(rollup, 'compression', interval '2 days');
   END LOOP;
   IF NOT EXISTS (SELECT FROM timescaledb_information.jobs j WHERE j.proc_name = 'refresh_late'
       AND format('"%s"', j.proc_schema) = '@schema@') THEN
@@ -160,7 +160,7 @@ BEGIN
   EXECUTE format('GRANT EXECUTE ON FUNCTION @schema@.maintain_step(text), '
     '@schema@.queue_refresh(text, timestamptz, timestamptz), @schema@.queue_refresh(text, timestamptz[]), '
     '@schema@.apply_settings(jsonb) TO %I', role_name);
-  PERFORM @schema@.remember_role('writers', role_name);
+  PERFORM @internal@.remember_role('writers', role_name);
 END $$;
 
 -- People and Grafana: everything can be read, also what later versions add.
@@ -169,10 +169,18 @@ BEGIN
   EXECUTE format('GRANT USAGE ON SCHEMA @schema@ TO %I', role_name);
   EXECUTE format('GRANT SELECT ON ALL TABLES IN SCHEMA @schema@ TO %I', role_name);
   EXECUTE format('ALTER DEFAULT PRIVILEGES IN SCHEMA @schema@ GRANT SELECT ON TABLES TO %I', role_name);
-  PERFORM @schema@.remember_role('readers', role_name);
+  -- It compiles the plans of views over many partitions for longer than they run; functions set it
+  -- themselves.
+  BEGIN
+    EXECUTE format('ALTER ROLE %I IN DATABASE %I SET jit = off', role_name, current_database());
+  EXCEPTION WHEN insufficient_privilege THEN
+    RAISE WARNING 'queries of views are slower with JIT; an administrator turns it off: '
+      'ALTER ROLE % IN DATABASE % SET jit = off', quote_ident(role_name), quote_ident(current_database());
+  END;
+  PERFORM @internal@.remember_role('readers', role_name);
 END $$;
 
-CREATE OR REPLACE FUNCTION @schema@.remember_role(list text, role_name text) RETURNS void LANGUAGE sql AS $$
+CREATE OR REPLACE FUNCTION @internal@.remember_role(list text, role_name text) RETURNS void LANGUAGE sql AS $$
   UPDATE @schema@.setting s SET value = (
     SELECT jsonb_agg(DISTINCT r)::text FROM (
       SELECT jsonb_array_elements_text(coalesce(nullif(s.value, ''), '[]')::jsonb)
@@ -193,9 +201,15 @@ BEGIN
 END $$;
 
 -- They run with the owner's rights: not for everybody.
-REVOKE EXECUTE ON FUNCTION @schema@.maintain_step(text), @schema@.maintain_step_at(text, timestamptz),
+REVOKE EXECUTE ON FUNCTION @schema@.maintain_step(text), @internal@.maintain_step_at(text, timestamptz),
   @schema@.apply_settings(jsonb),
   @schema@.queue_refresh(text, timestamptz, timestamptz), @schema@.queue_refresh(text, timestamptz[])
   FROM PUBLIC;
 
-SELECT @schema@.apply_policies();
+COMMENT ON FUNCTION @schema@.apply_settings(jsonb) IS
+  'Sets what an object names, and changes what exists accordingly; a row for each change.';
+COMMENT ON FUNCTION @schema@.grant_writer(text) IS 'Grants a role what a gateway needs that runs no DDL.';
+COMMENT ON FUNCTION @schema@.grant_reader(text) IS
+  'Grants a role that it may read everything, now and later, and turns JIT off for it.';
+
+SELECT @internal@.apply_policies();

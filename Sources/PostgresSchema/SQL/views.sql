@@ -5,14 +5,22 @@
 -- name, attributes, severity_number …), so that conditions reach partitions, chunks and indexes.
 -- Joins to dictionaries go away where a query asks for none of their columns.
 
+-- Ten years: a difference that is larger has a start or an end that was not sent. Rows of older gateways
+-- have such differences; newer ones write NULL.
+CREATE OR REPLACE FUNCTION @internal@.is_timed(duration_ns int8) RETURNS bool
+LANGUAGE sql IMMUTABLE PARALLEL SAFE
+RETURN coalesce(duration_ns BETWEEN -315360000000000000 AND 315360000000000000, false);
+COMMENT ON FUNCTION @internal@.is_timed(int8) IS
+  'Whether a span has a duration: its start and its end were sent.';
+
 CREATE OR REPLACE VIEW @schema@.spans AS
 SELECT
   s.start_time,
   -- In whole microseconds, rounded down as the start is; 1970 is an end that was not sent.
-  CASE WHEN s.sent_start_time IS NULL THEN nullif(
+  CASE WHEN s.sent_start_time IS NULL AND @internal@.is_timed(s.duration_ns) THEN nullif(
     s.start_time + (s.duration_ns / 1000 + (s.duration_ns % 1000 + s.start_ns + 1000) / 1000 - 1)
       * interval '1 microsecond', timestamptz 'epoch') END AS end_time,
-  s.duration_ns / 1e6::float8 AS duration_ms,
+  CASE WHEN @internal@.is_timed(s.duration_ns) THEN s.duration_ns / 1e6::float8 END AS duration_ms,
   s.service_name,
   s.name,
   CASE s.kind WHEN 0 THEN 'unspecified' WHEN 1 THEN 'internal' WHEN 2 THEN 'server'
@@ -35,9 +43,13 @@ SELECT
   coalesce(s.flags, 0) AS flags,
   coalesce(s.sent_start_time,
     trunc(extract(epoch FROM s.start_time) * 1000000000) + s.start_ns) AS start_time_unix_nano,
-  s.duration_ns,
+  CASE WHEN @internal@.is_timed(s.duration_ns) THEN s.duration_ns END AS duration_ns,
   coalesce(s.operation, s.name) AS operation,
-  coalesce(s.adjusted_count, 1) AS adjusted_count
+  coalesce(s.adjusted_count, 1) AS adjusted_count,
+  -- As 64 bits that wrap.
+  coalesce(s.sent_end_time, mod(coalesce(s.sent_start_time,
+      trunc(extract(epoch FROM s.start_time) * 1000000000) + s.start_ns)
+    + s.duration_ns + 18446744073709551616, 18446744073709551616)) AS end_time_unix_nano
 FROM @schema@.span s
 LEFT JOIN @schema@.resource r ON r.resource_id = s.resource_id
 LEFT JOIN @schema@.scope c ON c.scope_id = s.scope_id;
@@ -51,7 +63,8 @@ COMMENT ON COLUMN @schema@.spans.start_time IS
 COMMENT ON COLUMN @schema@.spans.end_time IS
   'End in microseconds. NULL: none was sent, or the start sent is implausible.';
 COMMENT ON COLUMN @schema@.spans.duration_ms IS
-  'End minus start in milliseconds; below 0 where a span ends before it starts.';
+  'End minus start in milliseconds; below 0 where a span ends before it starts. NULL: its start or '
+  'its end was not sent.';
 COMMENT ON COLUMN @schema@.spans.service_name IS 'service.name of the resource.';
 COMMENT ON COLUMN @schema@.spans.name IS 'Name of the span, as sent.';
 COMMENT ON COLUMN @schema@.spans.kind IS
@@ -80,8 +93,9 @@ COMMENT ON COLUMN @schema@.spans.flags IS 'Flags, as sent: bits 0 to 7 are W3C t
 COMMENT ON COLUMN @schema@.spans.start_time_unix_nano IS
   'Start as sent, in nanoseconds since 1970.';
 COMMENT ON COLUMN @schema@.spans.duration_ns IS
-  'End minus start in nanoseconds, modulo 2^64: start_time_unix_nano + duration_ns is the end '
-  'sent.';
+  'End minus start in nanoseconds; NULL where one of them was not sent.';
+COMMENT ON COLUMN @schema@.spans.end_time_unix_nano IS
+  'End as sent, in nanoseconds since 1970; 0: none was.';
 COMMENT ON COLUMN @schema@.spans.operation IS
   'The name that rollups count it under: name, or other where the service has too many names.';
 COMMENT ON COLUMN @schema@.spans.adjusted_count IS
@@ -252,7 +266,7 @@ SELECT
   t.start_time,
   (SELECT max(extract(epoch FROM s.start_time - t.start_time) * 1000
       + (s.duration_ns::float8 + s.start_ns - t.start_ns) / 1e6)
-    FROM @schema@.span s WHERE s.trace_id = t.trace_id
+    FROM @schema@.span s WHERE s.trace_id = t.trace_id AND @internal@.is_timed(s.duration_ns)
       AND s.start_time BETWEEN t.start_time - interval '1 hour'
         AND t.start_time + interval '1 day') AS duration_ms,
   t.service_name,

@@ -60,7 +60,7 @@ import Testing
         let expected: Set = [
             "parent_span_id", "adjusted_count", "flags", "dropped_attributes", "dropped_events",
             "dropped_links", "operation", "status_message", "trace_state", "attributes", "events",
-            "links", "sent_start_time",
+            "links", "sent_start_time", "sent_end_time",
         ]
         #expect(Set(row.columns.filter { row[$0] == nil }) == expected)
     }
@@ -90,9 +90,33 @@ import Testing
         let row = testing.rows(.span)[0]
         #expect(row.time("start_time", "start_ns") == (isInside ? start : RowTesting.now))
         #expect(row.numeric("sent_start_time") == (isInside ? nil : start))
-        // The end is the start that was sent plus this, mod 2^64.
-        #expect(row.int("duration_ns") == 5)
+        // Of 0 to 5, and of times of which one has wrapped, none is known.
+        let isTimed = start > 0 && start < UInt64.max
+        #expect(row["duration_ns"] == nil || row.int("duration_ns") == 5)
+        #expect((row["duration_ns"] != nil) == isTimed)
+        #expect(row.numeric("sent_end_time") == (isTimed ? nil : start &+ 5))
         #expect(testing.encoder.takeTally() == RowTally(timesOutsideWindow: isInside ? 0 : 1))
+    }
+
+    private static let tenYears: UInt64 = 315_360_000_000_000_000
+
+    @Test(arguments: [
+        (0, RowTesting.now), (RowTesting.now, 0), (0, 0), (RowTesting.now, UInt64.max),
+        (RowTesting.now, RowTesting.now + tenYears + 1), (UInt64.max, 1),
+    ])
+    func `A span without a start or an end has no duration, and keeps its end`(
+        start: UInt64, end: UInt64
+    ) {
+        let row = RowTesting.row(.span, Self.span(start: start) { $0.fixed64(8, end) })
+        #expect(row["duration_ns"] == nil)
+        #expect(row.numeric("sent_end_time") == end)
+    }
+
+    @Test func `The longest duration is ten years`() {
+        let end = RowTesting.now + Self.tenYears
+        let row = RowTesting.row(.span, Self.span(start: RowTesting.now) { $0.fixed64(8, end) })
+        #expect(row.int("duration_ns") == Int(Self.tenYears))
+        #expect(row["sent_end_time"] == nil)
     }
 
     @Test func `A span that ends before it starts has a negative duration`() {

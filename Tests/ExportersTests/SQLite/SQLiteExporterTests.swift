@@ -86,7 +86,7 @@ import Testing
         }
         _ = try fixture.store(Payload.spans(1))
         #expect(try fixture.value("SELECT sum(adjusted_count) FROM spans") == "2.0")
-        #expect(try fixture.value("SELECT count(*) FROM migration") == "3")
+        #expect(try fixture.value("SELECT count(*) FROM migration") == "4")
     }
 
     @Test func `The file of another program is refused`() throws {

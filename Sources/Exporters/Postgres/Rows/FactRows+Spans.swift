@@ -7,6 +7,7 @@ extension FactRows {
         "trace_id", "adjusted_count", "flags", "dropped_attributes", "dropped_events",
         "dropped_links", "start_ns", "kind", "status_code", "service_name", "name", "operation",
         "status_message", "trace_state", "attributes", "events", "links", "sent_start_time",
+        "sent_end_time",
     ]
 
     /// - Parameters:
@@ -21,10 +22,10 @@ extension FactRows {
         let isOutside = !times.window.contains(span.startTime)
         let startTime = isOutside ? times.receivedAt : span.startTime
         note(time: startTime)
-        tuple.begin(fieldCount: 24)
+        tuple.begin(fieldCount: 25)
         tuple.timestamp(startTime)
-        // As 64 bits that wrap: the end is the start that was sent plus this, whatever they are.
-        tuple.int8(Int64(bitPattern: span.endTime &- span.startTime))
+        let duration = SpanDuration.of(span)
+        if let duration { tuple.int8(duration) } else { tuple.null() }
         tuple.int8(Int64(bitPattern: span.spanID.word))
         tuple.int8(unlessZero: Int64(bitPattern: span.parentSpanID.word))
         tuple.int8(resource.id)
@@ -57,6 +58,7 @@ extension FactRows {
         }
         if span.linkCount == 0 { tuple.null() } else { tuple.jsonb { $0.links(span.links, bytes) } }
         if isOutside { tuple.numeric(span.startTime) } else { tuple.null() }
+        if duration == nil { tuple.numeric(span.endTime) } else { tuple.null() }
         return isOutside
     }
 }

@@ -108,6 +108,7 @@ final class PostgresMigrator: Sendable {
         connection.answerTimeout = Self.answerTimeout
         defer { connection.answerTimeout = answerTimeout }
         try makeSchema(connection)
+        let internalSchema = try internalSchema(connection)
         for migration in PostgresSchema.migrations {
             let isNew = try inTransaction(connection) { () throws(PostgresError) in
                 let found = try state(connection)
@@ -120,7 +121,9 @@ final class PostgresMigrator: Sendable {
                         "turn writers away")
                 }
                 try connection.execute(
-                    PostgresSchema.sql(migration.sql, schema: schema), [],
+                    PostgresSchema.sql(
+                        PostgresSchema.foundation + migration.sql, schema: schema,
+                        internal: internalSchema), [],
                     "migration \(migration.version), \(migration.name)")
                 try connection.execute(
                     PostgresScript.note(migration, quotedSchema), [], "note a migration")
@@ -132,7 +135,7 @@ final class PostgresMigrator: Sendable {
                     LogField("version", migration.version), LogField("name", migration.name))
             }
         }
-        try applyRepeatables(connection)
+        try applyRepeatables(connection, internalSchema)
     }
 
     private static let answerTimeout = Duration.seconds(600)
@@ -151,12 +154,30 @@ final class PostgresMigrator: Sendable {
         }
     }
 
+    /// Where functions that only the schema's files use are: in a schema of their own, or, where
+    /// it is not there and the role may not make it, beside the others.
+    private func internalSchema(
+        _ connection: PostgresConnection
+    ) throws(PostgresError) -> String {
+        let name = PostgresSchema.internalSchema(of: schema)
+        let found = try connection.execute(
+            """
+            SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace
+                WHERE nspname = \(PostgresNames.literal(name)))
+              OR pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')
+            """, [], "look at the schema")
+        return found.text(0, 0) == "t" ? name : schema
+    }
+
     /// Views and functions: made anew where they are not what this version has.
-    private func applyRepeatables(_ connection: PostgresConnection) throws(PostgresError) {
+    private func applyRepeatables(
+        _ connection: PostgresConnection, _ internalSchema: String
+    ) throws(PostgresError) {
         let table = "\(quotedSchema).repeatable"
         for repeatable in PostgresSchema.repeatables {
             let name = PostgresNames.literal(repeatable.name)
-            let sql = PostgresSchema.sql(repeatable.sql, schema: schema)
+            let sql = PostgresSchema.sql(
+                repeatable.sql, schema: schema, internal: internalSchema)
             let isNew = try inTransaction(connection) { () throws(PostgresError) in
                 let known = try connection.execute(
                     """

@@ -18,7 +18,8 @@ public enum PostgresScript {
         if version == 0 { script += "\nCREATE SCHEMA IF NOT EXISTS \(quoted);\n" }
         for migration in PostgresSchema.migrations where migration.version > version {
             script += transaction(
-                PostgresSchema.sql(migration.sql, schema: schema), note(migration, quoted), schema)
+                PostgresSchema.sql(PostgresSchema.foundation + migration.sql, schema: schema),
+                note(migration, quoted), schema)
         }
         for repeatable in PostgresSchema.repeatables {
             let sql = PostgresSchema.sql(repeatable.sql, schema: schema)
@@ -45,6 +46,7 @@ public enum PostgresScript {
         INSERT INTO \(quotedSchema).migration (version, name, oldest_writer)
         VALUES (\(migration.version), \(PostgresNames.literal(migration.name)), \
         \(migration.oldestWriter))
+        ON CONFLICT (version) DO NOTHING
         """
     }
 

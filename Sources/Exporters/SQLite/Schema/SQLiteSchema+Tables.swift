@@ -20,6 +20,11 @@ extension SQLiteSchema {
     static let sampling = """
         ALTER TABLE span ADD COLUMN adjusted_count REAL;
         ALTER TABLE log ADD COLUMN adjusted_count REAL;
+
+        """
+
+    /// Version 4. Spans without a start or an end have no duration in the views.
+    static let dropViews = """
         DROP VIEW IF EXISTS spans;
         DROP VIEW IF EXISTS logs;
         DROP VIEW IF EXISTS metrics;

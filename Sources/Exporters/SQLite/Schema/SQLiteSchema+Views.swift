@@ -8,7 +8,7 @@ extension SQLiteSchema {
         CREATE VIEW spans AS SELECT
           \(iso("s.start_time")) AS start_time,
           \(iso("nullif(s.start_time + s.duration_ns, 0)")) AS end_time,
-          s.duration_ns / 1e6 AS duration_ms, s.service_name, s.name,
+          CASE WHEN \(isTimed) THEN s.duration_ns / 1e6 END AS duration_ms, s.service_name, s.name,
           CASE s.kind WHEN 0 THEN 'unspecified' WHEN 1 THEN 'internal' WHEN 2 THEN 'server'
             WHEN 3 THEN 'client' WHEN 4 THEN 'producer' WHEN 5 THEN 'consumer'
             ELSE CAST(s.kind AS TEXT) END AS kind,
@@ -20,8 +20,10 @@ extension SQLiteSchema {
           coalesce(s.links, '[]') AS links, r.attributes AS resource, c.name AS scope_name,
           c.version AS scope_version, coalesce(c.attributes, '{}') AS scope_attributes,
           s.trace_state, coalesce(s.flags, 0) AS flags,
-          s.start_time AS start_time_ns, s.duration_ns, s.start_time AS start_time_unix_nano,
-          s.name AS operation, coalesce(s.adjusted_count, 1.0) AS adjusted_count
+          s.start_time AS start_time_ns, CASE WHEN \(isTimed) THEN s.duration_ns END AS duration_ns,
+          s.start_time AS start_time_unix_nano,
+          s.name AS operation, coalesce(s.adjusted_count, 1.0) AS adjusted_count,
+          s.start_time + s.duration_ns AS end_time_unix_nano
         FROM span s LEFT JOIN resource r USING (resource_id) LEFT JOIN scope c USING (scope_id);
 
         """
@@ -104,8 +106,10 @@ extension SQLiteSchema {
     private static let tracesView = """
         CREATE VIEW traces AS SELECT
           \(iso("t.start_time")) AS start_time,
-          ((SELECT max(s.start_time + s.duration_ns) FROM span s WHERE s.trace_id = t.trace_id)
-            - t.start_time) / 1e6 AS duration_ms,
+          CASE WHEN t.start_time > 0 THEN
+            ((SELECT max(s.start_time + s.duration_ns) FROM span s
+              WHERE s.trace_id = t.trace_id AND \(isTimed)) - t.start_time) / 1e6 END
+            AS duration_ms,
           t.service_name, t.name,
           (SELECT count(*) FROM span s WHERE s.trace_id = t.trace_id) AS span_count,
           (SELECT count(*) FROM span s WHERE s.trace_id = t.trace_id AND s.status_code = 2)
@@ -115,6 +119,12 @@ extension SQLiteSchema {
           t.trace_id, t.start_time AS start_time_ns, t.start_time AS start_time_unix_nano
         FROM span t WHERE t.parent_span_id IS NULL;
 
+        """
+
+    /// The same rule as `SpanDuration`'s.
+    private static let isTimed = """
+        s.start_time > 0 AND s.start_time + s.duration_ns > 0 \
+        AND abs(s.duration_ns) <= \(SpanDuration.nanosecondsMax)
         """
 
     /// Nanoseconds since 1970 as `2026-11-20T16:55:37.000000001Z`; NULL for 0, which is unknown.
