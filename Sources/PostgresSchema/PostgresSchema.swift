@@ -39,6 +39,8 @@ public enum PostgresSchema {
         migration(3, "service_latency", PackageResources._003_service_latency_sql),
         migration(4, "untimed_spans", PackageResources._004_untimed_spans_sql),
         migration(5, "internal_schema", PackageResources._005_internal_schema_sql),
+        migration(6, "upkeep", PackageResources._006_upkeep_sql),
+        migration(7, "id_key", PackageResources._007_id_key_sql),
     ]
 
     /// In the order in which they build on each other.
@@ -51,6 +53,33 @@ public enum PostgresSchema {
         Repeatable(name: "functions_red", sql: text(PackageResources.functions_red_sql)),
         Repeatable(name: "functions_metrics", sql: text(PackageResources.functions_metrics_sql)),
     ]
+
+    /// A relation or function that the files make, in a database of some editions.
+    public struct Part: Sendable {
+        public enum Kind: String, Sendable { case table, view, index, function }
+
+        public let kind: Kind
+        /// Of a function with the types of its arguments, as `regprocedure` reads it.
+        public let name: String
+        public let isInternal: Bool
+        /// Of a table or view.
+        public let columns: [String]
+        public let editions: [String]
+    }
+
+    /// All parts but those that the upkeep makes. `test_postgres_schema.py` holds it to what a new
+    /// database has, and writes it.
+    public static let inventory: [Part] = text(PackageResources.inventory_txt)
+        .split(separator: "\n").map { line in
+            let fields = line.split(separator: "\t", omittingEmptySubsequences: false)
+            guard fields.count == 5, let kind = Part.Kind(rawValue: String(fields[1])) else {
+                preconditionFailure("BUG: a line of the inventory is not one: \(line)")
+            }
+            return Part(
+                kind: kind, name: String(fields[3]), isInternal: fields[2] == "internal",
+                columns: fields[4].split(separator: ",").map(String.init),
+                editions: fields[0].split(separator: ",").map(String.init))
+        }
 
     /// The statements for a schema of this name: one string of many, for one transaction.
     ///

@@ -2,6 +2,7 @@
 
 import datetime
 import json
+import math
 import re
 import subprocess
 import sys
@@ -10,7 +11,9 @@ import pytest
 
 from grafana import All, expand
 from sluice import ROOT, configuration
-from view_rows import at, base_time, dictionaries, insert, nanoseconds, random_spans, stored
+from postgres import EDITIONS, needs
+from view_rows import (
+    at, base_time, dictionaries, insert, nanoseconds, random_spans, span, stored)
 
 FOLDER = ROOT / "deploy/grafana"
 DASHBOARDS = {path.stem: json.loads(path.read_text())
@@ -104,10 +107,10 @@ def choices(database, dashboard):
     return first, other
 
 
-def run(database, query, variables, interval_seconds=60):
+def run(database, query, variables, interval_seconds=60, since=None, until=None):
     """The columns, as (name, type), and the rows."""
-    text = expand(query, variables | {"schema": database.schema}, base_time(),
-                  base_time() + 3 * HOUR, interval_seconds)
+    text = expand(query, variables | {"schema": database.schema}, since or base_time(),
+                  until or base_time() + 3 * HOUR, interval_seconds)
     # Without parameters psycopg leaves % alone, as Grafana does.
     cursor = database.session.execute(text)
     types = {row[0]: row[1] for row in database.session.execute(
@@ -125,6 +128,130 @@ def test_each_query_runs_and_gives_its_panel_what_it_needs(shop, parameter, choi
         columns, rows = run(shop, target["rawSql"], variables, interval)
         assert rows, f"{panel['title']} is empty"
         check_columns(panel, target, dict(columns), rows, columns)
+
+
+# -- Databases of other kinds: what no row, one row or a row of last week makes of a query
+
+KINDS = ("empty", "fresh", "late")
+
+
+@pytest.fixture(scope="module", params=EDITIONS)
+def kinds(request, servers):
+    """{kind: database}: without any row, with rows of the last minute, with rows that came days late."""
+    needs(request.param)
+    databases = {kind: servers(request.param).database() for kind in KINDS}
+    now = datetime.datetime.now(datetime.timezone.utc)
+    for kind, when in ("fresh", now - datetime.timedelta(seconds=40)), ("late", now - 5 * 24 * HOUR):
+        fill_a_little(databases[kind], when, now)
+    databases["late"].execute("SELECT @schema@.queue_refresh('span', %s, %s)", (now - 120 * HOUR, now))
+    yield databases
+    for database in databases.values():
+        database.drop()
+
+
+def fill_a_little(database, when, now):
+    dictionaries(database)
+    spans = random_spans(seed=3, traces=4, base=when, seconds=20)
+    # No start, no end, nothing but a count of 0, and one from before it starts.
+    odd = [span(nanoseconds(now), length, trace=9, span_id=900 + index, parent=901, service=index % 4)
+           | {"duration_ns": length, "adjusted_count": count}
+           for index, (length, count) in enumerate([(None, None), (None, 2.0), (5, 0.0), (-5, 1.0)])]
+    insert(database, "span", stored(spans) + odd)
+    insert(database, "log", [{
+        "time": when, "time_ns": 0, "resource_id": 0, "scope_id": 1, "time_source": 0, "service_name": "shop",
+        "severity_number": number, "body": None, "attributes": None} for number in (0, 9, 99)])
+    insert(database, "metric_series", [
+        metric(10, "memory", 1, 0, False), metric(20, "requests", 2, 2, True),
+        metric(30, "duration", 3, 1, False, explicit_bounds=[0.1, 1.0]), metric(40, "none", 4, 2, False)])
+    nanos = nanoseconds(when)
+    insert(database, "metric_number", [
+        point(10, nanos, value=math.inf), point(10, nanos + 10**9, value=math.nan), point(10, nanos + 2, flags=1),
+        point(20, nanos, value=5.0, start_time=when, start_ns=0)])
+    insert(database, "metric_histogram", [
+        point(30, nanos, count=0, bucket_counts=[0, 0, 0]), point(30, nanos + 10**9, count=3, bucket_counts=[])])
+    insert(database, "metric_exp_histogram", [
+        point(40, nanos, count=0, zero_count=0, zero_threshold=0, scale=20, positive_offset=0, negative_offset=0,
+              positive_counts=[], negative_counts=[], start_time=when, start_ns=0)])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_query_runs_on_every_kind_of_database(kinds, kind):
+    database = kinds[kind]
+    now = datetime.datetime.now(datetime.timezone.utc)
+    for back, interval in (HOUR / 60, 1), (HOUR, 60), (30 * 24 * HOUR, 7200):
+        for uid, panel, target in queries():
+            variables = as_opened(database, DASHBOARDS[uid], now - back, now)
+            _, rows = run(database, target["rawSql"], variables, interval, now - back, now)
+            if kind == "empty" and panel["title"] not in ("Edition", "Size", "Upkeep"):
+                assert not any(value for row in rows for value in row), panel["title"]
+
+
+def as_opened(database, dashboard, since, until):
+    """What the variables are before anybody chooses: nothing, where there is nothing to choose."""
+    variables = {"schema": database.schema}
+    for variable in dashboard["templating"]["list"]:
+        name = variable["name"]
+        if variable["type"] == "query":
+            values = [row[0] for row in run(database, variable["query"], variables, 60, since, until)[1]]
+            variables[name] = All(variable["allValue"]) if variable["includeAll"] else (values or [""])[0]
+        elif variable["type"] != "datasource":
+            variables[name] = variables.get(name) or variable["current"].get("value", "")
+    return variables | {"schema": database.schema}
+
+
+def test_panels_of_rates_show_the_rate(servers):
+    """Calls come every 500 ms and records twice as often, for an hour and on: 2 and 4 a second."""
+    database = servers("native").database()
+    now = datetime.datetime.now(datetime.timezone.utc)
+    dictionaries(database)
+    database.execute("""
+        INSERT INTO @schema@.span (start_time, duration_ns, span_id, parent_span_id, resource_id, scope_id,
+          trace_id, start_ns, kind, status_code, service_name, name)
+        SELECT %s + n * interval '500 ms' + s * interval '1 ms', 1000000, 2 * n + s, CASE s WHEN 1 THEN 2 * n END,
+          s, 1, md5(n::text)::uuid, 0, 2, 0, CASE s WHEN 0 THEN 'shop' ELSE 'stock' END, 'get'
+        FROM generate_series(-600, 7200) n, generate_series(0, 1) s""", (now - HOUR,))
+    database.execute("""
+        INSERT INTO @schema@.log (time, time_ns, resource_id, scope_id, time_source, severity_number, service_name)
+        SELECT start_time, 0, 1, 1, 0, 9, 'shop' FROM @schema@.span""")
+    insert(database, "metric_series", [metric(20, "requests", 2, 2, True)])
+    database.execute("""
+        INSERT INTO @schema@.metric_number (time, time_ns, metric_id, series_id, value, start_time, start_ns)
+        SELECT %s + n * interval '10 s', 0, 20, 20, 20 * n + 1200, %s, 0 FROM generate_series(-60, 360) n""",
+        (now - HOUR, now - 10 * HOUR))
+    database.execute("UPDATE @schema@.mark SET at = %s WHERE name IN ('rollup', 'edges')",
+                     (now.replace(second=0, microsecond=0) - 2 * HOUR,))
+    for is_rolled_up in False, True:
+        if is_rolled_up:
+            database.maintain("rollups")
+            database.maintain("edges")
+        for length in 60, 600, 3600 - 7:
+            until = now - datetime.timedelta(seconds=3)
+            since = until - datetime.timedelta(seconds=length)
+            for uid, title, column in RATES:
+                [(panel, target)] = [
+                    (panel, target) for each, panel, target in queries()
+                    if each == uid and panel["title"] == title and column in target["rawSql"]]
+                variables = as_opened(database, DASHBOARDS[uid], since, until) | {
+                    "service": All("NULL") if uid != "sluice-service" else "stock", "operation": All("NULL")}
+                columns, rows = run(database, target["rawSql"], variables, 60, since, until)
+                place = [name for name, _ in columns].index(column)
+                expected = RATES[uid, title, column]
+                if title == "Stored":
+                    rows = rows[:-1]  # Of the minute that is not over, what came after `now` is not there.
+                for row in rows:
+                    # Of the first and the last step there may be a second.
+                    assert row[place] == pytest.approx(expected, rel=0.02, abs=0.5), (title, row)
+                assert rows or title == "Stored", title
+    database.drop()
+
+
+RATES = {
+    ("sluice-services", "Calls", "Calls"): 4, ("sluice-services", "Calls by service", "rate"): 2,
+    ("sluice-services", "Services", "rate"): 2, ("sluice-service", "Calls", "ok"): 2,
+    ("sluice-service", "Operations", "rate"): 2, ("sluice-service", "Called by, and calls", "rate"): 2,
+    ("sluice-metrics", "$counter per second", "value"): 2, ("sluice-gateway", "Stored", "spans"): 4,
+    ("sluice-gateway", "Stored", "log records"): 4,
+}
 
 
 def check_columns(panel, target, types, rows, columns):

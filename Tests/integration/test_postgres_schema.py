@@ -2,11 +2,13 @@
 
 import datetime
 import multiprocessing
+import os
 
 import psycopg
 import pytest
 
 from postgres import apply_schema
+import inventory
 from fact_rows import add_logs, add_spans, at
 
 UTC = datetime.timezone.utc
@@ -56,7 +58,7 @@ def test_four_processes_apply_it_at_once(edition, make_database):
     for process in processes:
         process.join()
     assert database.execute("SELECT version, count(*) FROM @schema@.migration GROUP BY 1 ORDER BY 1") \
-        == [(version, 1) for version in range(1, 6)]
+        == [(version, 1) for version in range(1, 8)]
 
 
 def test_the_schema_may_have_another_name(edition, make_database):
@@ -227,3 +229,14 @@ def test_grafana_reads_everything_and_changes_nothing(database):
         ]:
             with pytest.raises(psycopg.errors.InsufficientPrivilege):
                 session.execute(statement)
+
+
+# -- What was dropped
+
+def test_the_inventory_is_what_a_new_database_has(edition, make_database):
+    parts = inventory.written()
+    database = make_database(edition)
+    if os.environ.get("SLUICE_UPDATE_INVENTORY"):
+        inventory.write(parts | {edition: inventory.found(database)})
+    else:
+        assert inventory.found(database) == parts[edition]

@@ -548,3 +548,139 @@ def test_the_ledger_of_writers_that_are_gone_goes_after_90_days(native):
         == ["1 rows of the ledger purged, of writers gone for 90 days"]
     assert {writer for writer, in native.execute("SELECT writer FROM @schema@.ingested")} == {there, back}
     assert native.value("SELECT count(*) FROM @schema@.writer_gone") == 0
+
+
+# -- What the upkeep survives
+
+def steps(database):
+    return [step for step, in database.execute("SELECT @schema@.maintain_steps()")]
+
+
+def run_all(database):
+    """As a gateway does it: {step: what failed}."""
+    said = {}
+    for step in steps(database):
+        while True:
+            rows = database.execute("SELECT ok, outcome, more FROM @schema@.maintain_step(%s)", (step,))
+            failed = [outcome for ok, outcome, _ in rows if not ok]
+            if failed:
+                said[step] = failed
+            if not any(more for *_, more in rows):
+                break
+    said.pop("jobs", None)  # What TimescaleDB's own jobs come to.
+    return said
+
+
+def test_upkeep_works_while_everything_is_published(database):
+    """CREATE PUBLICATION … FOR ALL TABLES refuses to delete and change rows that have no identity."""
+    database.execute("CREATE PUBLICATION everything FOR ALL TABLES")
+    begin = midnight(days=-3) + 5 * MINUTE
+    add_spans(database.session, [
+        dict(start_time=begin + i * MINUTE, parent_span_id=i or None) for i in range(50)])
+    add_spans(database.session, [dict(start_time=at(days=-20)), dict(start_time=at(minutes=-10))])
+    add_logs(database.session, [dict(time=begin)])
+    database.execute("SELECT @schema@.apply_settings('{\"refresh_delay\": \"0\"}')")
+    for _ in range(2):  # Counting again deletes what was counted.
+        database.execute("SELECT @schema@.queue_refresh('span', %s, %s)", (begin, begin + 50 * MINUTE))
+        assert run_all(database) == {}
+    if database.edition == "timescale":
+        database.execute("CALL @schema@.refresh_late()")
+        database.execute("CALL refresh_continuous_aggregate('@schema@.red_1m', NULL, now())")
+    assert database.execute("DELETE FROM @schema@.span") == 51
+    assert database.value("SELECT sum(spans) FROM @schema@.red_1m WHERE bucket < now() - interval '1 day'") \
+        == 50 or database.edition == "timescale"
+
+
+def test_a_step_that_is_cancelled_or_fails_is_noted_and_stops_no_other(native):
+    native.execute("""
+        CREATE OR REPLACE FUNCTION @internal@.step_writers(at timestamptz)
+        RETURNS TABLE (ok bool, outcome text, more bool) LANGUAGE plpgsql AS $$
+        BEGIN PERFORM pg_sleep(60); END $$""")
+    native.execute("""
+        CREATE OR REPLACE FUNCTION @internal@.step_rollups(at timestamptz)
+        RETURNS TABLE (ok bool, outcome text, more bool) LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'no room'; END $$""")
+    native.execute("SET statement_timeout = '300ms'")
+    said = run_all(native)
+    assert said.keys() == {"rollups", "writers"}
+    assert said["rollups"] == ["no room"] and "timeout" in said["writers"][0]
+    noted = {step: (failures, error) for step, failures, error in native.execute(
+        "SELECT step, failures, error FROM @schema@.upkeep WHERE failing_since IS NOT NULL")}
+    assert noted.keys() == {"rollups", "writers"} and noted["rollups"] == (1, "no room")
+    assert native.value("SELECT count(*) FROM @schema@.upkeep") == len(steps(native))
+
+
+def test_a_range_of_late_rows_that_fails_holds_up_no_other(native):
+    begin = midnight(days=-2)
+    add_spans(native.session, [dict(start_time=begin + i * datetime.timedelta(hours=2)) for i in range(3)])
+    native.maintain("default_partition")
+    native.execute("""
+        ALTER TABLE @schema@.rollup_red_1h ADD CONSTRAINT poison CHECK (bucket <> %s) NOT VALID""".replace(
+            "%s", f"'{begin + datetime.timedelta(hours=2)}'"))
+    native.execute("SELECT @schema@.apply_settings('{\"refresh_delay\": \"0\"}')")
+    for i in range(3):
+        moment = begin + i * datetime.timedelta(hours=2)
+        native.execute("SELECT @schema@.queue_refresh('span', %s, %s)", (moment, moment))
+    said = run_all(native)
+    assert said.keys() == {"late_rows"} and "poison" in said["late_rows"][0]
+    assert native.value("SELECT count(*) FROM @schema@.rollup_red_1h") == 2
+    assert native.value("SELECT count(*) FROM @schema@.refresh_queue") == 1
+
+
+# -- Clocks
+
+def jump(database, **behind):
+    """As if the clock had gone on so much in the minute since the last upkeep."""
+    database.execute("""
+        INSERT INTO @schema@.mark (name, at) VALUES ('clock', %s), ('clock seen', %s)
+        ON CONFLICT (name) DO UPDATE SET at = excluded.at""",
+        (at(**behind) - MINUTE, at(**behind) - MINUTE))
+
+
+def days_left(database):
+    return {day for day, in database.execute("SELECT DISTINCT date_trunc('day', start_time) FROM @schema@.span")}
+
+
+def test_a_clock_that_jumps_a_year_ahead_drops_nothing(database):
+    """The facts are of a year ago, as the clock now has it."""
+    then = midnight(days=-365)
+    add_spans(database.session, [dict(start_time=then - day * DAY + MINUTE) for day in range(10)])
+    if database.edition == "native":
+        for day in range(10):
+            database.execute("SELECT @internal@.make_partition('span', %s)", (then - day * DAY,))
+    jump(database, days=-365)
+    for _ in range(3):
+        said = run_all(database)
+        assert said.keys() == {"retention"} and "the server's clock has jumped" in said["retention"][0]
+    assert len(days_left(database)) == 10
+    # What comes is believed, in time: the clock of the data has jumped too, or it was the time before that
+    # was wrong.
+    add_spans(database.session, [dict(start_time=at(minutes=-5))])
+    clock = "SELECT at FROM @schema@.mark WHERE name = 'clock'"
+    before = database.value(clock)
+    run_all(database)
+    assert database.value(clock) - before <= datetime.timedelta(hours=1) + 10 * MINUTE
+    assert len(days_left(database)) == 11
+
+
+def test_a_retention_that_is_due_is_kept_after_a_stop(native):
+    """A gateway that was gone for ten days drops what is over, ten times as fast as time passes."""
+    for day in range(30):
+        native.execute("SELECT @internal@.make_partition('span', %s)", (midnight(days=-day),))
+    add_spans(native.session, [dict(start_time=midnight(days=-day) + MINUTE) for day in range(30)])
+    jump(native, days=-10)
+    run_all(native)
+    assert len(days_left(native)) == 10 + 15, "14 days and today, and 10 days more"
+    for _ in range(200):
+        native.execute("UPDATE @schema@.mark SET at = now() - interval '1 hour' WHERE name = 'clock seen'")
+        native.execute("SELECT @internal@.advance_clock(now())")
+    assert run_all(native) == {}
+    assert len(days_left(native)) == 15
+
+
+def test_a_clock_that_was_ahead_leaves_no_gap_in_the_rollups(native):
+    native.execute("UPDATE @schema@.mark SET at = now() + interval '1 year' WHERE name IN ('rollup', 'edges')")
+    assert run_all(native) == {}
+    add_spans(native.session, [dict(start_time=at(seconds=-5))])
+    assert native.value("SELECT sum(spans) FROM @schema@.red_1m") == 1
+    assert native.value("SELECT max(at) FROM @schema@.mark WHERE name IN ('rollup', 'edges')") < now()

@@ -266,7 +266,7 @@ FUNCTIONS = """
     service_dependencies severity_word slowest_operations slowest_spans span_hex span_number trace trace_hex
     trace_logs trace_panel""".split()
 # What upkeep and administrators call.
-CHANGING = "apply_settings grant_reader grant_writer maintain maintain_step queue_refresh refresh_late".split()
+CHANGING = "apply_settings grant_reader grant_writer id_key maintain maintain_step queue_refresh refresh_late".split()
 
 
 CALLS = """

@@ -18,6 +18,7 @@ final class PostgresExporter: Exporter {
     private let log: Logger
     private let shared: SharedRows
     private let keeper: PostgresKeeper
+    private let migrator: PostgresMigrator
     private let cancellation: Cancellation
     private let metrics: PostgresMetrics
     /// Rows of one transaction; halved where the server is too slow for so many.
@@ -46,15 +47,21 @@ final class PostgresExporter: Exporter {
         metrics = PostgresMetrics(environment.metrics, exporter: environment.id)
         let migrator = PostgresMigrator(
             schema: settings.schema, applies: settings.appliesSchema, log: environment.log)
+        self.migrator = migrator
         shared = SharedRows(settings, environment.clock)
         slots = PostgresSlots(
             count: settings.connectionCount, connector, names, ledger,
             prepare: { connection throws(PostgresError) in try migrator.prepare(connection) },
-            whenLoaded: { [shared] in shared.known.removeAll() })
+            whenLoaded: { [shared] connection throws(PostgresError) in
+                try shared.reload(from: connection)
+            })
         keeper = PostgresKeeper(
             settings, connector, names, migrator, environment.log, metrics,
             whenPrepared: { [shared] connection throws(PostgresError) in
                 try shared.seed(from: connection)
+            },
+            whenDue: { [shared] connection throws(PostgresError) in
+                try shared.reloadRetention(from: connection)
             })
         do throws(SystemError) {
             try keeper.start()
@@ -124,6 +131,7 @@ final class PostgresExporter: Exporter {
         ledger.note(entries)
         slots.give(back: session)
         rows.note(metrics)
+        note(expired: rows.expiredCount)
         noteFolded()
         rest.remove(part)
         if part.itemCount >= rowCountMax {
@@ -143,6 +151,13 @@ final class PostgresExporter: Exporter {
         try session.transaction(entries) { connection throws(PostgresError) in
             try rows.writeFacts(connection, until: deadline)
         }
+    }
+
+    private func note(expired count: Int) {
+        guard count > 0 else { return }
+        log.rateLimited.warn(
+            "rows are older than their retention; the next upkeep drops them",
+            LogField("rows", count))
     }
 
     private func noteFolded() {
@@ -175,8 +190,11 @@ final class PostgresExporter: Exporter {
             return .exclude(
                 [RejectedItem(batch: item.batch, item: item.item, reason: "\(error)")])
         case .schema:
-            // It may have been dropped: the keeper makes it anew, and then it knows nothing.
+            // Something may have been dropped: the keeper makes it anew, where it may, and then it
+            // knows nothing.
             shared.known.removeAll()
+            migrator.suspect()
+            keeper.wake()
             throw error
         default: throw error
         }

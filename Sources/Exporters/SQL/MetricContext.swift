@@ -11,19 +11,21 @@ struct MetricContext {
     let metricID: Int64
     /// Of all that a series' row holds of the metric: description and metadata too.
     let descriptorHash: UInt64
+    private let key: HashKey
 
-    init(at position: Int32, in index: TelemetryIndex, _ bytes: RawSpan) {
+    init(at position: Int32, in index: TelemetryIndex, _ bytes: RawSpan, _ key: HashKey) {
         self.position = position
+        self.key = key
         entry = index.metrics[Int(position)]
         body = index.messageBody(entry.frame)
-        var metric = ContentHash(seed: 3)
+        var metric = ContentHash(seed: 3, key)
         metric.combine(bytes, entry.name)
         metric.combine(bytes, entry.unit)
         metric.combine(
             UInt64(entry.kind.column) | UInt64(entry.temporality) << 8
                 | (entry.isMonotonic ? 1 << 16 : 0))
         metricID = Int64(bitPattern: metric.value)
-        var descriptor = ContentHash(seed: metric.value)
+        var descriptor = ContentHash(seed: metric.value, key)
         descriptor.combine(bytes, entry.description)
         descriptor.combine(bytes, attributes: body, field: Self.metadataField)
         descriptorHash = descriptor.value
@@ -39,7 +41,7 @@ struct MetricContext {
     ) -> Int64 {
         seriesID(
             attributes: ContentHash.sum(
-                bytes, attributes: point.body, field: entry.kind.pointAttributesField),
+                bytes, attributes: point.body, field: entry.kind.pointAttributesField, key),
             point.explicitBounds, resource, scope)
     }
 
@@ -48,7 +50,7 @@ struct MetricContext {
         attributes: UInt64, _ explicitBounds: [Double], _ resource: ResourceContext,
         _ scope: ScopeContext
     ) -> Int64 {
-        var hash = ContentHash(seed: 4)
+        var hash = ContentHash(seed: 4, key)
         hash.combine(UInt64(bitPattern: resource.id))
         hash.combine(UInt64(bitPattern: scope.id))
         hash.combine(descriptorHash)

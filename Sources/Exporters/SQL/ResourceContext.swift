@@ -18,10 +18,10 @@ struct ResourceContext {
 
     // message Resource { repeated KeyValue attributes = 1; uint32 dropped_attributes_count = 2;
     //   repeated EntityRef entity_refs = 3; }
-    init(_ entry: ResourceEntry, in index: TelemetryIndex, _ bytes: RawSpan) {
+    init(_ entry: ResourceEntry, in index: TelemetryIndex, _ bytes: RawSpan, _ key: HashKey) {
         body = index.messageBody(entry.resourceFrame)
         schemaURL = entry.schemaURL
-        var hash = ContentHash(seed: 1)
+        var hash = ContentHash(seed: 1, key)
         hash.combine(bytes, message: body, attributesField: 1)
         hash.combine(bytes, schemaURL)
         id = Int64(bitPattern: hash.value)
@@ -54,10 +54,10 @@ struct ScopeContext {
 
     // message InstrumentationScope { string name = 1; string version = 2;
     //   repeated KeyValue attributes = 3; uint32 dropped_attributes_count = 4; }
-    init(_ entry: ScopeEntry, in index: TelemetryIndex, _ bytes: RawSpan) {
+    init(_ entry: ScopeEntry, in index: TelemetryIndex, _ bytes: RawSpan, _ key: HashKey) {
         self.entry = entry
         body = index.messageBody(entry.scopeFrame)
-        var hash = ContentHash(seed: 2)
+        var hash = ContentHash(seed: 2, key)
         hash.combine(bytes, message: body, attributesField: 3)
         hash.combine(bytes, entry.schemaURL)
         id = Int64(bitPattern: hash.value)

@@ -31,14 +31,13 @@ CREATE OR REPLACE FUNCTION @schema@.edition() RETURNS text LANGUAGE sql STABLE P
 
 -- Making tables --------------------------------------------------------------------------------------
 
--- Makes a table, or what it lacks of its columns and its primary key. A column of a table that has rows
--- comes back without NOT NULL: what it had is lost. Returns whether the table was made.
+-- Makes a table, or what it lacks of its columns and its primary key. A column comes back without NOT NULL
+-- and without what it had, unless it has a default. Returns whether the table was made.
 CREATE OR REPLACE FUNCTION @internal@.create_table(name text, columns text, clause text DEFAULT '')
 RETURNS bool LANGUAGE plpgsql AS $$
 DECLARE
   target text := pg_catalog.format('@schema@.%I', name);
   lacking record;
-  has_rows bool;
 BEGIN
   IF to_regclass(target) IS NULL THEN
     EXECUTE pg_catalog.format('CREATE TABLE %s (%s) %s', target, columns, clause);
@@ -55,12 +54,10 @@ BEGIN
         AND a.attname = w.attname AND NOT a.attisdropped)
     ORDER BY w.attnum
   LOOP
-    EXECUTE pg_catalog.format('SELECT EXISTS (SELECT FROM %s)', target) INTO has_rows;
     EXECUTE pg_catalog.format('ALTER TABLE %s ADD COLUMN %I %s%s%s', target, lacking.attname, lacking.type,
       CASE WHEN lacking.is_identity THEN ' GENERATED ALWAYS AS IDENTITY'
         ELSE coalesce(' DEFAULT ' || lacking.expression, '') END,
-      CASE WHEN lacking.attnotnull AND (NOT has_rows OR lacking.expression IS NOT NULL)
-        AND NOT lacking.is_identity THEN ' NOT NULL' ELSE '' END);
+      CASE WHEN lacking.attnotnull AND lacking.expression IS NOT NULL THEN ' NOT NULL' ELSE '' END);
   END LOOP;
   IF NOT EXISTS (SELECT FROM pg_catalog.pg_index i
       WHERE i.indrelid = target::regclass AND i.indisprimary) THEN
@@ -99,6 +96,26 @@ BEGIN
       extension_schema, pg_catalog.format('@schema@.%I', name), time_column, '1 day');
   END IF;
   RETURN is_new;
+END $$;
+
+-- Rows of tables without a primary key are what they have: for publications of all tables. In timescale
+-- that goes for the tables of continuous aggregates too; chunks have what their tables have.
+CREATE OR REPLACE FUNCTION @internal@.identify_rows() RETURNS void LANGUAGE plpgsql AS $$
+DECLARE
+  target text;
+BEGIN
+  FOR target IN SELECT c.oid::regclass::text FROM pg_catalog.pg_class c
+    WHERE c.relnamespace = '@schema@'::regnamespace AND c.relkind IN ('r', 'p') AND c.relreplident <> 'f'
+      AND NOT EXISTS (SELECT FROM pg_catalog.pg_index i WHERE i.indrelid = c.oid AND i.indisprimary)
+    ORDER BY c.relispartition, c.relname LOOP
+    EXECUTE pg_catalog.format('ALTER TABLE %s REPLICA IDENTITY FULL', target);
+  END LOOP;
+  IF @schema@.edition() <> 'timescale' THEN RETURN; END IF;
+  FOR target IN SELECT pg_catalog.format('%I.%I', a.materialization_hypertable_schema,
+      a.materialization_hypertable_name) FROM timescaledb_information.continuous_aggregates a
+    WHERE pg_catalog.format('"%s"', a.view_schema) = '@schema@' LOOP
+    EXECUTE pg_catalog.format('ALTER TABLE %s REPLICA IDENTITY FULL', target);
+  END LOOP;
 END $$;
 
 -- A comment for a table or view and, in pairs after it, for columns: name, text, name, text, …

@@ -55,6 +55,8 @@ BEGIN
     'CONSTRAINTS INCLUDING INDEXES INCLUDING STORAGE INCLUDING COMPRESSION, '
     'CONSTRAINT day CHECK (%3$I >= %4$L AND %3$I < %5$L))',
     part, table_name, time_column, day, day + interval '1 day');
+  -- LIKE leaves it out. Without, a publication of all tables would refuse every DELETE.
+  EXECUTE format('ALTER TABLE @schema@.%I REPLICA IDENTITY FULL', part);
   move := format('WITH moved AS (DELETE FROM @schema@.%1$I WHERE %2$I >= %3$L AND %2$I < %4$L '
     'RETURNING *) INSERT INTO @schema@.%5$I (%6$s) SELECT %6$s FROM moved',
     table_name || '_default', time_column, day, day + interval '1 day', part, columns);
@@ -147,7 +149,52 @@ END $$;
 
 -- Retention ------------------------------------------------------------------------------------------
 
--- Policies do it in the timescale edition, but for the edges, which are plain tables everywhere.
+-- The clock that retention goes by: the server's, unless that jumps. `seen` is when it was last looked at: up
+-- to an hour since then is believed. The rest of a jump is believed ten times as fast as time passes where
+-- facts were stored that are as recent, and otherwise not at all: a clock that is a year ahead drops nothing
+-- but what was due, until somebody has put it right.
+CREATE OR REPLACE FUNCTION @internal@.advance_clock(at timestamptz) RETURNS timestamptz
+LANGUAGE plpgsql SET timezone = 'UTC' AS $$
+DECLARE
+  seen timestamptz;
+  clock timestamptz;
+  passed interval;
+BEGIN
+  SELECT max(m.at) FILTER (WHERE m.name = 'clock seen'), max(m.at) FILTER (WHERE m.name = 'clock')
+    INTO seen, clock FROM @schema@.mark m WHERE m.name IN ('clock', 'clock seen');
+  passed := greatest(least(at - seen, interval '1 hour'), interval '0');
+  clock := CASE
+    WHEN clock IS NULL OR clock >= at THEN at
+    WHEN at - clock <= interval '1 hour' THEN at
+    WHEN @internal@.newest_time() > clock THEN least(at, clock + passed + 9 * least(passed, interval '1 minute'))
+    ELSE least(at, clock + passed) END;
+  INSERT INTO @schema@.mark AS m (name, at) VALUES ('clock seen', advance_clock.at), ('clock', clock)
+    ON CONFLICT ON CONSTRAINT mark_pkey DO UPDATE SET at = excluded.at;
+  RETURN clock;
+END $$;
+
+-- The end of the last day of which there are facts: '-infinity' where there are none.
+CREATE OR REPLACE FUNCTION @internal@.newest_time() RETURNS timestamptz
+LANGUAGE plpgsql STABLE SET timezone = 'UTC' AS $$
+DECLARE
+  newest timestamptz := '-infinity';
+  part record;
+  has_rows bool;
+BEGIN
+  IF @schema@.edition() <> 'native' THEN
+    RETURN coalesce((SELECT max(c.range_end) FROM timescaledb_information.chunks c
+      JOIN @schema@.timed_table t ON t.name = c.hypertable_name AND t.name NOT LIKE 'rollup\_%'
+      WHERE format('"%s"', c.hypertable_schema) = '@schema@'), '-infinity');
+  END IF;
+  FOR part IN SELECT p.name, p.day FROM @schema@.timed_table t, @internal@.day_partitions(t.name) p
+    WHERE t.name NOT LIKE 'rollup\_%' ORDER BY p.day DESC LOOP
+    EXIT WHEN part.day < newest;
+    EXECUTE format('SELECT EXISTS (SELECT FROM @schema@.%I)', part.name) INTO has_rows;
+    IF has_rows THEN RETURN part.day + interval '1 day'; END IF;
+  END LOOP;
+  RETURN newest;
+END $$;
+
 -- Dropping a partition needs ACCESS EXCLUSIVE on its parent: half a second is what it may hold up
 -- ingest while a long query keeps it from that; it is tried again each time.
 CREATE OR REPLACE FUNCTION @internal@.step_retention(at timestamptz)
@@ -163,12 +210,12 @@ DECLARE
 BEGIN
   SELECT quote_ident(n.nspname) INTO ts FROM pg_extension e
     JOIN pg_namespace n ON n.oid = e.extnamespace WHERE e.extname = 'timescaledb';
-  FOR timed IN SELECT * FROM @schema@.timed_table t WHERE @schema@.edition() <> 'timescale'
-    ORDER BY t.name LOOP
+  FOR timed IN SELECT t.name, t.retention FROM @schema@.timed_table t
+    UNION ALL SELECT r.name, r.retention FROM @internal@.aggregates() r ORDER BY name LOOP
     BEGIN
       kept_from := @internal@.retained_from(timed.retention, at);
       CONTINUE WHEN kept_from = '-infinity';
-      IF @schema@.edition() = 'apache' THEN
+      IF @schema@.edition() <> 'native' THEN
         EXECUTE format('SELECT count(*) FROM %s.drop_chunks(%L::regclass, older_than => %L::timestamptz)',
           ts, format('@schema@.%I', timed.name), kept_from) INTO rows;
         IF rows > 0 THEN
@@ -181,7 +228,7 @@ BEGIN
         WHERE p.day < kept_from ORDER BY p.day LIMIT 1;
       IF part IS NOT NULL THEN
         EXECUTE format('DROP TABLE @schema@.%I', part);
-        RETURN QUERY SELECT true, format('%s dropped', part), true;
+        RETURN QUERY SELECT true, format('%s: 1 partitions dropped, %s', timed.name, part), true;
         RETURN;
       END IF;
     EXCEPTION WHEN OTHERS THEN
@@ -202,6 +249,15 @@ BEGIN
     END;
   END LOOP;
 END $$;
+
+-- Continuous aggregates, in timescale.
+CREATE OR REPLACE FUNCTION @internal@.aggregates()
+RETURNS TABLE (name text, retention text) LANGUAGE sql STABLE AS $$
+  SELECT r.name || r.size, CASE r.size WHEN '_1m' THEN 'retain_rollup_minute' ELSE 'retain_rollup' END
+  FROM (SELECT n.name, s.size FROM unnest(ARRAY['red', 'latency', 'log_volume']) AS n (name),
+      unnest(ARRAY['_1m', '_1h']) AS s (size)
+    UNION ALL SELECT 'rollup_service_latency', '_1h') AS r
+  WHERE @schema@.edition() = 'timescale' $$;
 
 CREATE OR REPLACE FUNCTION @internal@.plain_rollups()
 RETURNS TABLE (name text, retention text) LANGUAGE sql STABLE AS $$
@@ -345,7 +401,9 @@ BEGIN
     PERFORM @internal@.refresh_rollups('log', mark, upto, upto);
     mark := upto;
   END LOOP;
-  UPDATE @schema@.mark m SET at = mark WHERE m.name = 'rollup' AND m.at < mark;
+  -- A clock that was ahead and is right again has left the mark behind it: what comes now is not there.
+  IF mark > target THEN mark := greatest(target, '-infinity'); END IF;
+  UPDATE @schema@.mark m SET at = mark WHERE m.name = 'rollup' AND m.at <> mark;
   IF mark > began THEN
     RETURN QUERY SELECT true, format('up to %s', to_char(mark, 'YYYY-MM-DD HH24:MI')), mark < target;
   END IF;
@@ -408,13 +466,20 @@ BEGIN
     t := upper(queued.range);
     WHILE f < t AND clock_timestamp() < deadline LOOP
       piece_end := least(t, @internal@.hour_of(f) + interval '1 hour');
-      IF NOT is_timescale AND f < upto THEN
-        PERFORM @internal@.refresh_rollups(queued.table_name, f, least(piece_end, upto), upto);
-      END IF;
-      IF queued.table_name = 'span' AND f < edges_upto AND @internal@.setting_bool('edges') THEN
-        PERFORM @internal@.refresh_edges(f, least(piece_end, edges_upto), edges_upto);
-      END IF;
-      pieces := pieces + 1;
+      BEGIN
+        IF NOT is_timescale AND f < upto THEN
+          PERFORM @internal@.refresh_rollups(queued.table_name, f, least(piece_end, upto), upto);
+        END IF;
+        IF queued.table_name = 'span' AND f < edges_upto AND @internal@.setting_bool('edges') THEN
+          PERFORM @internal@.refresh_edges(f, least(piece_end, edges_upto), edges_upto);
+        END IF;
+        pieces := pieces + 1;
+      EXCEPTION WHEN OTHERS THEN
+        -- The others go on; this one comes again after the delay.
+        INSERT INTO @schema@.refresh_queue (table_name, from_time, to_time)
+          VALUES (queued.table_name, f, piece_end);
+        RETURN QUERY SELECT false, format('%s from %s: %s', queued.table_name, f, SQLERRM), false;
+      END;
       f := piece_end;
     END LOOP;
     IF f < t THEN
@@ -637,7 +702,9 @@ BEGIN
     PERFORM @internal@.refresh_edges(mark, upto, upto);
     mark := upto;
   END LOOP;
-  UPDATE @schema@.mark m SET at = mark WHERE m.name = 'edges' AND m.at < mark;
+  -- A clock that was ahead and is right again has left the mark behind it: what comes now is not there.
+  IF mark > target THEN mark := greatest(target, '-infinity'); END IF;
+  UPDATE @schema@.mark m SET at = mark WHERE m.name = 'edges' AND m.at <> mark;
   IF mark > began THEN
     RETURN QUERY SELECT true, format('up to %s', to_char(mark, 'YYYY-MM-DD HH24:MI')), mark < target;
   END IF;
@@ -680,13 +747,17 @@ BEGIN
         - interval '3 days' INTO cut
       FROM @schema@.timed_table t
       WHERE t.name NOT LIKE 'rollup\_%' AND t.retention LIKE dictionary.facts || '%';
-    EXECUTE format('DELETE FROM @schema@.%1$I WHERE %2$I = ANY (ARRAY(SELECT %2$I FROM @schema@.%1$I '
-      'WHERE last_seen < $1 ORDER BY %2$I LIMIT %3$s FOR UPDATE SKIP LOCKED))',
-      dictionary.name, dictionary.id, rows_max) USING cut;
-    GET DIAGNOSTICS rows = ROW_COUNT;
-    IF rows > 0 THEN
-      RETURN QUERY SELECT true, format('%s: %s rows purged', dictionary.name, rows), false;
-    END IF;
+    BEGIN
+      EXECUTE format('DELETE FROM @schema@.%1$I WHERE %2$I = ANY (ARRAY(SELECT %2$I FROM @schema@.%1$I '
+        'WHERE last_seen < $1 ORDER BY %2$I LIMIT %3$s FOR UPDATE SKIP LOCKED))',
+        dictionary.name, dictionary.id, rows_max) USING cut;
+      GET DIAGNOSTICS rows = ROW_COUNT;
+      IF rows > 0 THEN
+        RETURN QUERY SELECT true, format('%s: %s rows purged', dictionary.name, rows), false;
+      END IF;
+    EXCEPTION WHEN OTHERS THEN
+      RETURN QUERY SELECT false, format('%s: %s', dictionary.name, SQLERRM), false;
+    END;
   END LOOP;
 END $$;
 
@@ -793,10 +864,53 @@ EXCEPTION WHEN OTHERS THEN
   RETURN QUERY SELECT $1, false, SQLERRM, false;
 END $$;
 
+-- Notes what a step has come to, in `upkeep`.
+CREATE OR REPLACE FUNCTION @internal@.note_step(step_name text, error text) RETURNS void LANGUAGE sql AS $$
+  INSERT INTO @schema@.upkeep AS u (step, ran_at, failing_since, failures, error)
+  VALUES ($1, now(), CASE WHEN $2 IS NOT NULL THEN now() END, ($2 IS NOT NULL)::int, $2)
+  ON CONFLICT ON CONSTRAINT upkeep_pkey DO UPDATE SET ran_at = now(), error = $2,
+    failing_since = CASE WHEN $2 IS NOT NULL THEN coalesce(u.failing_since, now()) END,
+    failures = u.failures + ($2 IS NOT NULL)::int $$;
+
+-- What a gateway calls. A step that fails is a row, whatever it fails with, a statement_timeout too; it is
+-- undone, noted, and stops no other. Retention and purges go by a clock that doesn't jump.
 CREATE OR REPLACE FUNCTION @schema@.maintain_step(step_name text)
-RETURNS TABLE (step text, ok bool, outcome text, more bool) LANGUAGE sql
+RETURNS TABLE (step text, ok bool, outcome text, more bool) LANGUAGE plpgsql
 SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
-  SELECT * FROM @internal@.maintain_step_at($1, now()) $$;
+#variable_conflict use_column
+DECLARE
+  at timestamptz := now();
+  said record;
+  error text;
+  is_known bool := false;
+BEGIN
+  BEGIN
+    IF step_name IN ('default_partition', 'retention', 'dictionaries', 'writers')
+        AND pg_try_advisory_xact_lock(hashtextextended('sluice maintain @schema@', 0)) THEN
+      at := @internal@.advance_clock(now());
+    END IF;
+    FOR said IN SELECT * FROM @internal@.maintain_step_at(step_name, at) LOOP
+      is_known := true;
+      IF said.outcome = 'another session is at it' THEN
+        RETURN QUERY SELECT said.step, said.ok, said.outcome, said.more;
+        RETURN;
+      END IF;
+      IF NOT said.ok THEN error := concat_ws('; ', error, said.outcome); END IF;
+      RETURN QUERY SELECT said.step, said.ok, said.outcome, said.more;
+    END LOOP;
+  EXCEPTION WHEN query_canceled OR OTHERS THEN
+    error := SQLERRM;
+    RETURN QUERY SELECT step_name, false, error, false;
+  END;
+  IF step_name = 'retention' AND now() - at > interval '1 day' THEN
+    error := concat_ws('; ', error, format('the server''s clock has jumped to %s: until facts come that are as '
+      'recent, retention goes by %s', now(), at));
+    RETURN QUERY SELECT step_name, false, error, false;
+  END IF;
+  IF EXISTS (SELECT FROM @schema@.maintain_steps() s WHERE s = step_name) THEN
+    PERFORM @internal@.note_step(step_name, error);
+  END IF;
+END $$;
 
 -- All steps, each in a transaction of its own, for people and schedulers; faults are warnings.
 CREATE OR REPLACE PROCEDURE @schema@.maintain() LANGUAGE plpgsql AS $$

@@ -106,6 +106,7 @@ DECLARE
   ts text;
   timed record;
   rollup text;
+  job int;
 BEGIN
   IF @schema@.edition() <> 'timescale' THEN RETURN; END IF;
   SELECT quote_ident(n.nspname) INTO ts FROM pg_extension e
@@ -131,6 +132,14 @@ BEGIN
       'if_not_exists => true)', ts, format('@schema@.%I', rollup));
     PERFORM @internal@.ensure_policy(rollup, 'retention', @internal@.setting_interval('retain_rollup'));
     PERFORM @internal@.ensure_policy(rollup, 'compression', interval '2 days');
+  END LOOP;
+  -- What is over is dropped by the upkeep, by a clock that doesn't jump. The policies only say after what.
+  FOR job IN SELECT j.job_id FROM timescaledb_information.jobs j
+    WHERE j.proc_name = 'policy_retention' AND j.scheduled
+      AND (format('"%s"', j.hypertable_schema) = '@schema@' OR j.hypertable_name IN (
+        SELECT c.materialization_hypertable_name FROM timescaledb_information.continuous_aggregates c
+        WHERE format('"%s"', c.view_schema) = '@schema@')) LOOP
+    EXECUTE format('SELECT %s.alter_job(%s, scheduled => false)', ts, job);
   END LOOP;
   IF NOT EXISTS (SELECT FROM timescaledb_information.jobs j WHERE j.proc_name = 'refresh_late'
       AND format('"%s"', j.proc_schema) = '@schema@') THEN
@@ -159,7 +168,7 @@ BEGIN
     role_name);
   EXECUTE format('GRANT EXECUTE ON FUNCTION @schema@.maintain_step(text), '
     '@schema@.queue_refresh(text, timestamptz, timestamptz), @schema@.queue_refresh(text, timestamptz[]), '
-    '@schema@.apply_settings(jsonb) TO %I', role_name);
+    '@schema@.apply_settings(jsonb), @schema@.id_key() TO %I', role_name);
   PERFORM @internal@.remember_role('writers', role_name);
 END $$;
 
@@ -186,6 +195,12 @@ CREATE OR REPLACE FUNCTION @internal@.remember_role(list text, role_name text) R
       SELECT jsonb_array_elements_text(coalesce(nullif(s.value, ''), '[]')::jsonb)
       UNION SELECT $2) AS roles (r)) WHERE s.key = $1 $$;
 
+-- For writers: who knows it and sends telemetry can forge ids.
+CREATE OR REPLACE FUNCTION @schema@.id_key(OUT key uuid, OUT made_at timestamptz) LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+  SELECT k.key, k.made_at FROM @internal@.id_key k $$;
+COMMENT ON FUNCTION @schema@.id_key() IS 'What goes into all hashes that are ids. For gateways.';
+
 -- Roles that were granted before get what this version adds.
 DO $$
 DECLARE
@@ -202,7 +217,7 @@ END $$;
 
 -- They run with the owner's rights: not for everybody.
 REVOKE EXECUTE ON FUNCTION @schema@.maintain_step(text), @internal@.maintain_step_at(text, timestamptz),
-  @schema@.apply_settings(jsonb),
+  @schema@.apply_settings(jsonb), @schema@.id_key(),
   @schema@.queue_refresh(text, timestamptz, timestamptz), @schema@.queue_refresh(text, timestamptz[])
   FROM PUBLIC;
 

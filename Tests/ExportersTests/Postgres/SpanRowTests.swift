@@ -100,10 +100,12 @@ import Testing
 
     private static let tenYears: UInt64 = 315_360_000_000_000_000
 
-    @Test(arguments: [
-        (0, RowTesting.now), (RowTesting.now, 0), (0, 0), (RowTesting.now, UInt64.max),
-        (RowTesting.now, RowTesting.now + tenYears + 1), (UInt64.max, 1),
-    ])
+    private static let untimed: [(UInt64, UInt64)] = [
+        (0, RowTesting.now), (RowTesting.now, 0), (0, 0), (RowTesting.now, .max),
+        (RowTesting.now, RowTesting.now + tenYears + 1), (.max, 1),
+    ]
+
+    @Test(arguments: untimed)
     func `A span without a start or an end has no duration, and keeps its end`(
         start: UInt64, end: UInt64
     ) {
@@ -117,6 +119,19 @@ import Testing
         let row = RowTesting.row(.span, Self.span(start: RowTesting.now) { $0.fixed64(8, end) })
         #expect(row.int("duration_ns") == Int(Self.tenYears))
         #expect(row["sent_end_time"] == nil)
+    }
+
+    @Test func `Rows of days that the database drops next are counted`() {
+        var testing = RowTesting()
+        let day = Self.day / 1_000_000_000
+        testing.encoder.removeAll(
+            now: RowTesting.now, retention: RowRetention(spans: 2 * day, logs: day))
+        let midnight = RowTesting.now / Self.day * Self.day
+        for start in [RowTesting.now, midnight - 2 * Self.day, midnight - 2 * Self.day - 1] {
+            testing.encoder.append(Self.span(start: start))
+        }
+        #expect(testing.encoder.expiredCount(of: .span) == 1)
+        #expect(testing.encoder.expiredCount(of: .log) == 0)
     }
 
     @Test func `A span that ends before it starts has a negative duration`() {

@@ -53,12 +53,12 @@ final class Cardinality: Sendable {
 
     /// What services and operations are known by.
     static func hash(service: [UInt8]) -> UInt64 {
-        ContentHash.of(service.rawSpan, ByteRange(start: 0, end: service.count))
+        ContentHash.of(service.rawSpan, ByteRange(start: 0, end: service.count), .fixed)
     }
 
     @inline(__always)
     static func hash(operation name: ByteRange, of service: UInt64, _ bytes: RawSpan) -> UInt64 {
-        var hash = ContentHash(seed: service)
+        var hash = ContentHash(seed: service, .fixed)
         hash.combine(bytes, name)
         return hash.value
     }

@@ -15,6 +15,9 @@ struct FactRows: ~Copyable {
     private var next = RowItem(batch: -1, item: -1)
     /// Unix nanoseconds: of rows that are older, rollups have to be made again.
     private var lateBefore: UInt64 = 0
+    /// Unix nanoseconds: rows that are older are over their retention already. Before `lateBefore`.
+    private var expiredBefore: UInt64 = 0
+    private(set) var expiredCount = 0
     /// The minutes of those rows, since 1970.
     private(set) var lateMinutes: Set<UInt64> = []
     /// The one that was noted last: rows of a backlog come sorted by and large.
@@ -28,8 +31,10 @@ struct FactRows: ~Copyable {
 
     init(rowBytesMax: Int) { self.rowBytesMax = rowBytesMax }
 
-    mutating func removeAll(lateBefore: UInt64) {
+    mutating func removeAll(lateBefore: UInt64, expiredBefore: UInt64 = 0) {
         self.lateBefore = lateBefore
+        self.expiredBefore = min(expiredBefore, lateBefore)
+        expiredCount = 0
         lateMinutes.removeAll()
         lastLateMinute = .max
         tuple.removeAll(keptBytesMax: Self.keptBytesMax)
@@ -59,6 +64,7 @@ struct FactRows: ~Copyable {
 
     @inline(never)
     private mutating func note(lateTime time: UInt64) {
+        if time < expiredBefore { expiredCount += 1 }
         let minute = time / 60_000_000_000
         guard minute != lastLateMinute else { return }
         lastLateMinute = minute

@@ -36,6 +36,7 @@ struct RowEncoder: ~Copyable {
     private var foldedByService: [(service: [UInt8], count: FoldedCount)] = []
     private var serviceField: [UInt8] = []
     private var serviceHash: UInt64 = 0
+    private var key = HashKey.fixed
 
     /// Of dictionaries' rows that are known, and of operations within their limit.
     private var recentRows = RecentHashes(slotCount: 1 << 15)
@@ -63,13 +64,23 @@ struct RowEncoder: ~Copyable {
     }
 
     /// Empties it for the next lot. `now` is in Unix nanoseconds.
-    mutating func removeAll(now: UInt64) {
+    ///
+    /// - Parameters:
+    ///   - key: the database's. Another one goes with another generation of `known`.
+    ///   - retention: how long the database keeps rows.
+    mutating func removeAll(
+        now: UInt64, key: HashKey = .fixed, retention: RowRetention = RowRetention()
+    ) {
+        self.key = key
         // Of rows that were not committed.
         _ = takeTally()
         foldedByService.removeAll()
         unreadable = nil
         let lateBefore = now - min(now, Self.rollupDelay)
-        for table in 0..<tables.count { tables[table].removeAll(lateBefore: lateBefore) }
+        for table in FactTable.allCases {
+            tables[table.rawValue].removeAll(
+                lateBefore: lateBefore, expiredBefore: retention.keptFrom(table, now: now))
+        }
         resources.removeAll()
         scopes.removeAll()
         series.removeAll()
@@ -98,6 +109,9 @@ struct RowEncoder: ~Copyable {
     func lateMinutes(of table: FactTable) -> [UInt64] {
         tables[table.rawValue].lateMinutes.sorted()
     }
+
+    /// Rows that are older than the database keeps them.
+    func expiredCount(of table: FactTable) -> Int { tables[table.rawValue].expiredCount }
 
     /// The item of a row that COPY's error context names, counted from 1.
     func item(ofRow number: Int, in table: FactTable) -> RowItem? {
@@ -169,11 +183,11 @@ struct RowEncoder: ~Copyable {
                 noteFolded(of: resource)
                 resourceIndex = entry.resource
                 let context = ResourceContext(
-                    index.resources[Int(resourceIndex)], in: index, bytes)
+                    index.resources[Int(resourceIndex)], in: index, bytes, key)
                 begin(context, bytes)
                 resource = context
             }
-            let scope = ScopeContext(entry, in: index, bytes)
+            let scope = ScopeContext(entry, in: index, bytes, key)
             if isNew(scope.id) { scopes.add(scope, bytes) }
             let part = entry.items.clamped(to: items)
             switch index.signal {
@@ -250,7 +264,7 @@ extension RowEncoder {
         for position in items where selection.includes(position) {
             let item = index.items[position]
             if metric?.position != item.parent {
-                metric = MetricContext(at: item.parent, in: index, bytes)
+                metric = MetricContext(at: item.parent, in: index, bytes, key)
             }
             let kind = metric!.entry.kind
             let point = DataPointView(item.body, kind, in: bytes)
@@ -317,7 +331,7 @@ extension RowEncoder {
         if isOverflow {
             folded.series += 1
             writtenID = metric.seriesID(
-                attributes: Self.overflowAttributes, point.explicitBounds, resource, scope)
+                attributes: overflowAttributes, point.explicitBounds, resource, scope)
         }
         guard isNew(writtenID) else { return writtenID }
         let serviceField = self.serviceField
@@ -328,12 +342,16 @@ extension RowEncoder {
     }
 
     /// The hash of `otel.metric.overflow: true`, as if it had come in a point.
-    private static let overflowAttributes: UInt64 = {
+    private var overflowAttributes: UInt64 {
+        let bytes = Self.overflowAttribute
+        return ContentHash.of(bytes.rawSpan, ByteRange(start: 0, end: bytes.count), key)
+    }
+
+    private static let overflowAttribute: [UInt8] = {
         var writer = ProtobufWriter()
         writer.string(1, "otel.metric.overflow")
         writer.message(2) { $0.bool(2, true) }
-        let bytes = writer.bytes
-        return ContentHash.of(bytes.rawSpan, ByteRange(start: 0, end: bytes.count))
+        return writer.bytes
     }()
 }
 

@@ -59,7 +59,32 @@ public struct PostgresAdministration {
         }
         let problem = state.problem(applies: false)
         if let problem { lines.append(("to do", "\(problem.hint ?? problem.message)")) }
-        return Report(lines: lines, isCurrent: problem == nil)
+        let missing = try Self.reporting { () throws(PostgresError) in
+            try migrator.missing(connection)
+        }
+        for part in missing { lines.append(("lacks", part)) }
+        if !missing.isEmpty { lines.append(("to do", "run 'sluice schema apply'")) }
+        lines += try Self.reporting { () throws(PostgresError) in
+            try failingSteps(state, isThere: !missing.contains("table upkeep"))
+        }
+        return Report(lines: lines, isCurrent: problem == nil && missing.isEmpty)
+    }
+
+    private func failingSteps(
+        _ state: PostgresMigrator.State, isThere: Bool
+    ) throws(PostgresError) -> [(name: String, value: String)] {
+        guard state.version == PostgresMigrator.version, isThere else { return [] }
+        let rows = try connection.execute(
+            """
+            SELECT step, failing_since, error FROM \(PostgresNames.identifier(schema)).upkeep
+            WHERE failing_since IS NOT NULL ORDER BY step
+            """, [], "look at the upkeep")
+        return (0..<rows.rowCount).map { row in
+            (
+                "upkeep \(rows.text(row, 0) ?? "")",
+                "fails since \(rows.text(row, 1) ?? ""): \(rows.text(row, 2) ?? "")"
+            )
+        }
     }
 
     /// Makes or migrates the schema.

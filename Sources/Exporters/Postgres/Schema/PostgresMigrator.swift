@@ -16,6 +16,8 @@ final class PostgresMigrator: Sendable {
     private let applies: Bool
     private let log: Logger
     private let isPrepared = Mutex(false)
+    /// Whether something may have been dropped since.
+    private let isSuspect = Atomic(false)
 
     /// - Parameters:
     ///   - schema: its plain name.
@@ -37,12 +39,17 @@ final class PostgresMigrator: Sendable {
         let found = try state(connection)
         if let problem = found.problem(applies: applies) { throw problem }
         try isPrepared.withLock { isPrepared throws(PostgresError) in
-            guard !isPrepared || found.version < PostgresMigrator.version else { return }
+            let isSuspect = isSuspect.exchange(false, ordering: .acquiringAndReleasing)
+            guard !isPrepared || isSuspect || found.version < PostgresMigrator.version
+            else { return }
             if applies, found.version <= PostgresMigrator.version { try apply(connection) }
             announce(try state(connection), connection)
             isPrepared = true
         }
     }
+
+    /// Has the next `prepare` look whether anything was dropped.
+    func suspect() { isSuspect.store(true, ordering: .releasing) }
 
     /// What a database has.
     struct State {
@@ -102,17 +109,19 @@ final class PostgresMigrator: Sendable {
         return state
     }
 
-    /// Runs what is missing. It is no work where nothing is.
+    /// Runs what is missing, and everything again where something was dropped. It is no work where
+    /// nothing is missing.
     func apply(_ connection: PostgresConnection) throws(PostgresError) {
         let answerTimeout = connection.answerTimeout
         connection.answerTimeout = Self.answerTimeout
         defer { connection.answerTimeout = answerTimeout }
         try makeSchema(connection)
         let internalSchema = try internalSchema(connection)
+        let dropped = try missing(connection)
         for migration in PostgresSchema.migrations {
             let isNew = try inTransaction(connection) { () throws(PostgresError) in
                 let found = try state(connection)
-                guard found.version < migration.version else { return false }
+                guard found.version < migration.version || !dropped.isEmpty else { return false }
                 if found.version > 0, migration.oldestWriter > found.oldestWriter {
                     // Gateways that must not write any more are fenced out, when they have ended
                     // what they have begun; each looks at the schema before it comes again.
@@ -127,7 +136,7 @@ final class PostgresMigrator: Sendable {
                     "migration \(migration.version), \(migration.name)")
                 try connection.execute(
                     PostgresScript.note(migration, quotedSchema), [], "note a migration")
-                return true
+                return found.version < migration.version
             }
             if isNew {
                 log.info(
@@ -135,7 +144,23 @@ final class PostgresMigrator: Sendable {
                     LogField("version", migration.version), LogField("name", migration.name))
             }
         }
-        try applyRepeatables(connection, internalSchema)
+        try applyRepeatables(connection, internalSchema, again: !dropped.isEmpty)
+        guard !dropped.isEmpty else { return }
+        log.warn(
+            "what was dropped of the database's schema was made anew, without what it had",
+            LogField("schema", schema), LogField("lacked", dropped.joined(separator: ", ")))
+    }
+
+    /// What the database lacks of what this version has made in it, such as `table span`. Empty
+    /// where it is of another version.
+    func missing(_ connection: PostgresConnection) throws(PostgresError) -> [String] {
+        let found = try state(connection)
+        guard found.version == PostgresMigrator.version else { return [] }
+        let inventory = SchemaInventory(edition: found.edition)
+        let rows = try connection.execute(
+            SchemaInventory.query,
+            [inventory.json, schema, try internalSchema(connection)], "look at the schema")
+        return (0..<rows.rowCount).compactMap { rows.text($0, 0) }
     }
 
     private static let answerTimeout = Duration.seconds(600)
@@ -171,7 +196,7 @@ final class PostgresMigrator: Sendable {
 
     /// Views and functions: made anew where they are not what this version has.
     private func applyRepeatables(
-        _ connection: PostgresConnection, _ internalSchema: String
+        _ connection: PostgresConnection, _ internalSchema: String, again: Bool
     ) throws(PostgresError) {
         let table = "\(quotedSchema).repeatable"
         for repeatable in PostgresSchema.repeatables {
@@ -185,7 +210,7 @@ final class PostgresMigrator: Sendable {
                       AND (content_hash = '\(PostgresScript.hash(sql))'
                         OR version > \(PostgresMigrator.version))
                     """, [], "look at \(repeatable.name)")
-                guard known.rowCount == 0 else { return false }
+                guard known.rowCount == 0 || again else { return false }
                 try connection.execute(sql, [], "make \(repeatable.name)")
                 try connection.execute(
                     PostgresScript.note(repeatable, sql, quotedSchema), [],

@@ -24,7 +24,7 @@ final class LotRows: @unchecked Sendable {
     /// - Returns: why the lot cannot be delivered, where a batch of it cannot be read.
     func make(_ plan: LotPlan, of lot: Lot) -> ExportOutcome? {
         let now = shared.clock.unixNanoseconds
-        encoder.removeAll(now: now)
+        encoder.removeAll(now: now, key: shared.key, retention: shared.retention)
         madeAt = Int64(clamping: now)
         pieces = plan.pieces
         for piece in pieces {
@@ -115,11 +115,17 @@ final class LotRows: @unchecked Sendable {
         return (pieces[item.batch].batch, item.item)
     }
 
+    /// Rows that the next upkeep drops, of those that were committed.
+    var expiredCount: Int {
+        FactTable.allCases.reduce(0) { $0 + encoder.expiredCount(of: $1) }
+    }
+
     /// Counts rows that were committed.
     func note(_ metrics: PostgresMetrics) {
         metrics.transactions.add()
         for table in FactTable.allCases {
             metrics.note(rows: encoder.rowCount(of: table), of: table.name)
+            metrics.note(expired: encoder.expiredCount(of: table), of: table.name)
         }
         encoder.noteFolded()
         let tally = encoder.takeTally()

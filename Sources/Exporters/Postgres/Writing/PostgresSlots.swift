@@ -22,7 +22,7 @@ final class PostgresSlots: Sendable {
     private let names: PostgresNames
     private let ledger: PostgresLedger
     /// Told that the database may be another than it was.
-    private let whenLoaded: @Sendable () -> Void
+    private let whenLoaded: @Sendable (PostgresConnection) throws(PostgresError) -> Void
     /// Makes the schema what it has to be, the first time.
     private let prepare: @Sendable (PostgresConnection) throws(PostgresError) -> Void
 
@@ -30,7 +30,7 @@ final class PostgresSlots: Sendable {
         count: Int, _ connector: PostgresConnector, _ names: PostgresNames,
         _ ledger: PostgresLedger,
         prepare: @escaping @Sendable (PostgresConnection) throws(PostgresError) -> Void,
-        whenLoaded: @escaping @Sendable () -> Void
+        whenLoaded: @escaping @Sendable (PostgresConnection) throws(PostgresError) -> Void
     ) {
         state = Monitor(State(free: Array((1...count).reversed())))
         self.connector = connector
@@ -86,7 +86,7 @@ final class PostgresSlots: Sendable {
                 isUncertain.store(true, ordering: .releasing)
                 try session.takeSlot(andWaitFor: uncertain)
                 // Before rows are made that count as made after the reading.
-                whenLoaded()
+                try session.withConnection(whenLoaded)
                 // Always: another exporter may have written through slots that were taken from it.
                 try ledger.load { () throws(PostgresError) in try session.ledger() }
                 uncertain = []

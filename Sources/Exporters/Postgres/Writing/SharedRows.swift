@@ -16,6 +16,25 @@ final class SharedRows: Sendable {
     private let idle = Mutex<[LotRows]>([])
     /// Statements, by what they are before the schema's name is in.
     private let statements = Mutex<[String: String]>([:])
+    private let identity = Mutex(HashKey.fixed)
+    private let kept = Mutex(RowRetention())
+
+    /// Of the database that is written to.
+    var key: HashKey { identity.withLock { $0 } }
+
+    /// For a database that may be another than it was: its key, and none of what was known.
+    func reload(from connection: PostgresConnection) throws(PostgresError) {
+        known.removeAll()
+        let found = try connection.execute(
+            inSchema("SELECT replace(key::text, '-', '') FROM @schema@.id_key()"), [],
+            "read the key of the ids")
+        guard let key = HashKey(hexadecimal: found.text(0, 0) ?? "") else {
+            throw PostgresError(
+                kind: .schema, message: "the database has no key of the ids",
+                operation: "read the key of the ids", hint: "run 'sluice schema apply'")
+        }
+        identity.withLock { $0 = key }
+    }
 
     init(_ settings: PostgresSettings, _ clock: any Clock) {
         cardinality = Cardinality(
@@ -27,6 +46,29 @@ final class SharedRows: Sendable {
         schema = settings.schema
     }
 
+    /// How long rows are kept; see `reloadRetention`.
+    var retention: RowRetention { kept.withLock { $0 } }
+
+    /// Reads how long rows are kept: another gateway or a person may have changed it.
+    func reloadRetention(from connection: PostgresConnection) throws(PostgresError) {
+        let found = try connection.execute(
+            inSchema(
+                """
+                SELECT key, extract(epoch FROM value::interval)::int8 FROM @schema@.setting \
+                WHERE key IN ('retain_span', 'retain_log', 'retain_metric')
+                """), [], "read the retention")
+        var retention = RowRetention()
+        for row in 0..<found.rowCount {
+            let seconds = UInt64(clamping: found.integer(row, 1) ?? 0)
+            switch found.text(row, 0) {
+            case "retain_span": retention.spans = seconds
+            case "retain_log": retention.logs = seconds
+            default: retention.metrics = seconds
+            }
+        }
+        kept.withLock { $0 = retention }
+    }
+
     /// Lets in the series that the database knows from the last day, so that their limits go on
     /// where they were. Of operations those are let in that come first.
     func seed(from connection: PostgresConnection) throws(PostgresError) {
@@ -36,6 +78,7 @@ final class SharedRows: Sendable {
                 """
                 SELECT service_name, series_id FROM @schema@.metric_series \
                 WHERE last_seen > now() - interval '1 day' \
+                  AND first_seen >= (SELECT made_at FROM @schema@.id_key()) \
                 ORDER BY service_name LIMIT \(Cardinality.seriesMax)
                 """), [], "read the series of the last day")
         var row = 0

@@ -31,6 +31,9 @@ struct SQLiteError: Error, Equatable, CustomStringConvertible {
         message: "the file system does not allow WAL mode; give a path on a local disk",
         operation: "open")
 
+    static let noKey = SQLiteError(
+        code: SQLITE_CORRUPT, message: "the table id_key has no key", operation: "open")
+
     var primaryCode: CInt { code & 0xFF }
 
     /// The value is over SQLite's limit, 10^9 bytes: the same row never fits.

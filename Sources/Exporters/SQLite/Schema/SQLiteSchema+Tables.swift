@@ -23,8 +23,11 @@ extension SQLiteSchema {
 
         """
 
-    /// Version 4. Spans without a start or an end have no duration in the views.
-    static let dropViews = """
+    /// Version 4. Ids are hashes with a key of the file's, so that nobody can forge one; those
+    /// from before stay. Spans without a start or an end have no duration in the views.
+    static let identity = """
+        CREATE TABLE id_key (key TEXT NOT NULL);
+        INSERT INTO id_key VALUES (lower(hex(randomblob(16))));
         DROP VIEW IF EXISTS spans;
         DROP VIEW IF EXISTS logs;
         DROP VIEW IF EXISTS metrics;

@@ -8,7 +8,7 @@ enum SQLiteSchema {
 
     /// Never edited once released: what a later version needs is appended. The views are those of
     /// the newest version, made by its migration alone.
-    static let migrations = [tables, ledger, sampling, dropViews + views]
+    static let migrations = [tables, ledger, sampling, identity + views]
 
     enum Failure: Error, CustomStringConvertible {
         case foreign

@@ -26,6 +26,8 @@ final class RowWriter {
 
     var json = ValueJSON(.text)
     private var index = TelemetryIndex()
+    /// Of the file.
+    private let key: HashKey
 
     init(_ connection: SQLiteConnection) throws(SQLiteError) {
         spans = try Self.insert(connection, into: "span", Self.spanColumns)
@@ -34,6 +36,9 @@ final class RowWriter {
         resources = try Self.upsert(connection, into: "resource", Self.resourceColumns)
         scopes = try Self.upsert(connection, into: "scope", Self.scopeColumns)
         series = try Self.upsert(connection, into: "metric_series", Self.seriesColumns)
+        let text = try connection.text("SELECT key FROM id_key", "read the key of the ids")
+        guard let key = HashKey(hexadecimal: text) else { throw .noKey }
+        self.key = key
     }
 
     /// Gives back memory that is kept between lots.
@@ -56,11 +61,11 @@ final class RowWriter {
                     resourceIndex = scope.resource
                     resource = nil
                     let entry = index.resources[Int(resourceIndex)]
-                    let context = ResourceContext(entry, in: index, bytes)
+                    let context = ResourceContext(entry, in: index, bytes, key)
                     try write(context, bytes)
                     resource = context
                 }
-                let context = ScopeContext(scope, in: index, bytes)
+                let context = ScopeContext(scope, in: index, bytes, key)
                 try write(context, bytes)
                 rejectedCount += try writeItems(of: scopeIndex, resource!, context, bytes)
             } catch {
@@ -97,7 +102,7 @@ final class RowWriter {
                 case .logs: try write(log: item, resource, scope, bytes)
                 case .metrics:
                     if metric?.position != item.parent {
-                        metric = MetricContext(at: item.parent, in: index, bytes)
+                        metric = MetricContext(at: item.parent, in: index, bytes, key)
                     }
                     try write(point: item, metric!, resource, scope, bytes)
                 }
