@@ -28,9 +28,15 @@ GIGABYTES ?= 20
 KILLS ?= 1000
 SEED ?=
 CRASH_ARGS ?=
+# For `make interleavings`: how many orders of threads.
+INTERLEAVINGS ?= 100000
+# For `make reload-storm`: how many reloads.
+RELOADS ?= 10000
 
 .PHONY: build run test test-debug test-asan test-tsan test-integration crash-test hostile test-all \
-	bench bench-backlog bench-postgres differential fuzz fuzz-replay lint format clean help \
+	interleavings reload-storm \
+	bench bench-backlog bench-postgres postgres-versions differential fuzz fuzz-replay lint \
+	format clean help \
 	dependencies build-dependencies bench-dependencies test-dependencies swift
 
 build: swift build-dependencies ## the release binary, .build/release/sluice
@@ -73,6 +79,12 @@ hostile: build test-dependencies $(VENV)/.installed ## SECONDS=60 SEED=: attacks
 	SLUICE=$(abspath $(BINARY)) $(VENV)/bin/python Tests/hostile/hostile.py --seconds $(SECONDS) \
 		$(if $(SEED),--seed $(SEED))
 
+interleavings: swift build-dependencies ## INTERLEAVINGS=100000 orders of threads around reloads
+	SLUICE_INTERLEAVINGS=$(INTERLEAVINGS) $(SWIFT) test $(LAYERS) --filter ReloadInterleavingTests
+
+reload-storm: build test-dependencies $(VENV)/.installed ## RELOADS=10000: real reloads under load
+	SLUICE=$(abspath $(BINARY)) $(VENV)/bin/python Tests/crash/reload_storm.py --reloads $(RELOADS)
+
 bench: build bench-dependencies ## the benchmarks' table
 	Benchmarks/run
 
@@ -81,6 +93,9 @@ bench-backlog: build ## GIGABYTES=20: a log that filled while its destination wa
 
 bench-postgres: build test-dependencies $(VENV)/.installed ## a log that drains into PostgreSQL
 	$(VENV)/bin/python Benchmarks/postgres
+
+postgres-versions: build test-dependencies $(VENV)/.installed ## the schema and its tests on PostgreSQL 16, 17 and 18
+	SLUICE=$(abspath $(BINARY)) $(VENV)/bin/python scripts/postgres-versions
 
 differential: swift test-dependencies $(VENV)/.installed ## the JSON codec against Python's protobuf
 	cd Benchmarks && $(SWIFT) build -c release --product CodecTool

@@ -14,7 +14,7 @@ import Testing
         let sql = PostgresSchema.migrations.map(\.sql) + PostgresSchema.repeatables.map(\.sql)
         for text in sql {
             let written = PostgresSchema.sql(text, schema: "telemetry")
-            #expect(written.contains(#""telemetry""#))
+            #expect(written.contains(#""telemetry"#))
             #expect(!written.contains("@schema@"))
             #expect(!written.contains("@internal@"))
             #expect(!written.contains("otel."))

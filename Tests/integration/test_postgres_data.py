@@ -15,7 +15,7 @@ import pytest
 import client
 import otlp
 from otlp import JSON, NOW, SIGNALS, attributes, value
-from sluice import wait_until
+from sluice import run, wait_until
 from stored_postgres import Store, expected
 from test_dead_letters import letters, spans_of
 from test_flow import assert_sums
@@ -230,8 +230,8 @@ def test_a_span_that_ends_before_it_starts_keeps_both_times(native, processes):
     client.export(gateway, "traces", sent)
     check(native, "traces", sent)
     assert [each for each, in native.execute(
-        "SELECT duration_ns FROM @schema@.span ORDER BY duration_ns DESC")] \
-        == [-1, -DAY, -1000 * DAY, -NOW]
+        "SELECT duration_ns FROM @schema@.span ORDER BY duration_ns DESC NULLS LAST")] \
+        == [-1, -DAY, -1000 * DAY, None], "the last has no end"
 
 
 # -- Nesting and size
@@ -438,3 +438,89 @@ def test_a_schema_that_was_dropped_is_made_anew(native, processes):
     # With the dictionaries, although they were known to be there.
     check(native, "traces", otlp.spans(2, name="later"))
     wait_until_idle(gateway)
+
+
+def schema(command, database):
+    done = run("schema", command, "--connection", database.dsn())
+    return done.returncode, done.stdout
+
+
+@pytest.mark.parametrize("statement, lacks", [
+    ("DROP TABLE @schema@.span CASCADE", "table span"),
+    ("ALTER TABLE @schema@.log DROP COLUMN body CASCADE", "column log.body"),
+    ("DROP INDEX @schema@.span_trace", "index span_trace"),
+    ("DROP VIEW @schema@.spans CASCADE", "view spans"),
+    ("DROP SCHEMA @internal@ CASCADE", "function make_partition(text, timestamp with time zone)"),
+    ("DROP TABLE @schema@.rollup_red_1m CASCADE", "table rollup_red_1m"),
+    ("ALTER TABLE @schema@.mark DROP COLUMN at CASCADE", "column mark.at"),
+])
+def test_what_was_dropped_is_said_and_made_anew(native, statement, lacks):
+    assert schema("apply", native)[0] == 0
+    assert schema("status", native)[0] == 0
+    native.execute(statement)
+    code, said = schema("status", native)
+    assert code == 1 and f"lacks" in said and lacks in said and "run 'sluice schema apply'" in said
+    assert schema("apply", native)[0] == 0
+    code, said = schema("status", native)
+    assert (code, "lacks" in said) == (0, False)
+    native.execute("CALL @schema@.maintain()")
+    assert native.execute("SELECT step, error FROM @schema@.upkeep WHERE error IS NOT NULL") == []
+
+
+def test_a_gateway_goes_on_when_the_schema_is_mended(native, processes):
+    gateway = gateway_for(processes, native)
+    client.export(gateway, "traces", otlp.spans(3))
+    wait_for_rows(native, "traces", 3)
+    native.execute("DROP TABLE @schema@.span CASCADE")
+    client.export(gateway, "traces", otlp.spans(2, name="later"))
+    assert_waits(gateway, "run 'sluice schema apply'")
+    assert schema("apply", native)[0] == 0
+    wait_for_rows(native, "traces", 2, seconds=40)
+
+
+def test_upkeep_says_what_fails_and_what_it_drops(native, processes):
+    """A step that always fails, one that takes longer than queries may, rows that are too old."""
+    schema("apply", native)
+    native.execute(f"""
+        ALTER DATABASE {native.name} SET statement_timeout = '900ms';
+        CREATE OR REPLACE FUNCTION @internal@.step_edges(at timestamptz)
+        RETURNS TABLE (ok bool, outcome text, more bool) LANGUAGE plpgsql AS $$
+        BEGIN PERFORM pg_sleep(1); END $$;
+        CREATE OR REPLACE FUNCTION @internal@.step_rollups(at timestamptz)
+        RETURNS TABLE (ok bool, outcome text, more bool) LANGUAGE plpgsql AS $$
+        BEGIN RAISE EXCEPTION 'no room'; END $$""")
+    gateway = gateway_for(processes, native, {
+        "maintenance_interval": "1s", "retention": {"traces": "48h", "logs": "48h"}})
+    for word, was in ("retain_span", "14 days"), ("retain_log", "14 days"):
+        assert gateway.wait_for_log(
+            "a retention was shortened: what is older is dropped now", setting=word, was=was)
+    assert gateway.wait_for_log("a step of the database's upkeep failed", step="rollups")
+    old = otlp.spans(3)
+    for span in spans_in(old):
+        span.start_time_unix_nano = time.time_ns() - 5 * DAY
+        span.end_time_unix_nano = span.start_time_unix_nano + 1
+    client.export(gateway, "traces", old)
+    wait_until(lambda: gateway.metric("sluice_postgres_purged_rows", table="span") == 3, 20, what="the purge")
+    assert gateway.log("rows that were older than their retention were purged", table="span")
+    assert gateway.log("rows are older than their retention; the next upkeep drops them")
+    assert gateway.metric("sluice_postgres_expired_rows", table="span") == 3
+    assert gateway.metric("sluice_postgres_failing_steps") == 1
+    assert gateway.metric("sluice_postgres_shortened_retentions") == 2
+    assert {step for step, in native.execute("SELECT step FROM @schema@.upkeep WHERE error IS NULL")} \
+        >= {"partitions", "edges", "writers", "jobs"}
+    code, said = schema("status", native)
+    assert code == 0 and "upkeep rollups" in said and "no room" in said
+
+
+def test_the_same_content_has_another_id_in_another_database(make_database, processes):
+    ids = set()
+    for database in make_database("native"), make_database("native"):
+        # They are copies of one template, and so is the key.
+        database.execute("DELETE FROM @internal@.id_key; INSERT INTO @internal@.id_key DEFAULT VALUES")
+        gateway = gateway_for(processes, database)
+        client.export(gateway, "traces", otlp.spans(1))
+        wait_for_rows(database, "traces", 1)
+        gateway.stop()
+        [(resource,)] = database.execute("SELECT resource_id FROM @schema@.span")
+        ids.add(resource)
+    assert len(ids) == 2

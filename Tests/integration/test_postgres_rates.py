@@ -151,10 +151,16 @@ def test_a_step_that_is_not_over_is_divided_by_what_has_passed(generated):
     """Up to now, and to a time that is to come; of what comes later there are points already."""
     for end in "now()", "now() + interval '3 hours'":
         found = generated.execute(f"""
-            SELECT time, rate FROM @schema@.red_series(now() - interval '5 minutes', {end}, '1 minute', 'shop')
-            WHERE time <= now() ORDER BY 1""")
-        counted = [rate for _, rate in found[:-1 if end == "now()" else 5]]
-        assert all(abs(rate - SPANS) <= 0.02 * SPANS + 1 / 45 for rate in counted), found
+            SELECT rate, calls FROM @schema@.red_series(date_trunc('minute', now()) - interval '5 minutes', {end},
+              '1 minute', 'shop') WHERE time < date_trunc('minute', now()) ORDER BY time""")
+        assert len(found) == 5
+        assert all(abs(rate - SPANS) <= 1.001 * rate / calls for rate, calls in found), found
+    # Of the minute that is not over: all that is there up to now, and nothing that is to come.
+    [(rate, calls, passed)] = generated.execute("""
+        SELECT rate, calls, extract(epoch FROM now() - date_trunc('minute', now()))::float8
+        FROM @schema@.red_series(date_trunc('minute', now()), now(), '1 minute', 'shop')
+        RIGHT JOIN (SELECT) AS always ON true""")
+    assert calls is None or rate == pytest.approx(calls / passed)
     generated.execute("BEGIN; DELETE FROM @schema@.metric_number WHERE time > now()")
     try:
         for step in "10 seconds", "1 minute", "1 hour":

@@ -18,7 +18,6 @@ final class PostgresExporter: Exporter {
     private let log: Logger
     private let shared: SharedRows
     private let keeper: PostgresKeeper
-    private let migrator: PostgresMigrator
     private let cancellation: Cancellation
     private let metrics: PostgresMetrics
     /// Rows of one transaction; halved where the server is too slow for so many.
@@ -47,7 +46,6 @@ final class PostgresExporter: Exporter {
         metrics = PostgresMetrics(environment.metrics, exporter: environment.id)
         let migrator = PostgresMigrator(
             schema: settings.schema, applies: settings.appliesSchema, log: environment.log)
-        self.migrator = migrator
         shared = SharedRows(settings, environment.clock)
         slots = PostgresSlots(
             count: settings.connectionCount, connector, names, ledger,
@@ -190,11 +188,8 @@ final class PostgresExporter: Exporter {
             return .exclude(
                 [RejectedItem(batch: item.batch, item: item.item, reason: "\(error)")])
         case .schema:
-            // Something may have been dropped: the keeper makes it anew, where it may, and then it
-            // knows nothing.
+            // It may have been dropped: the keeper makes it anew, and then it knows nothing.
             shared.known.removeAll()
-            migrator.suspect()
-            keeper.wake()
             throw error
         default: throw error
         }

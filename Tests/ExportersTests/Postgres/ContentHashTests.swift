@@ -1,4 +1,5 @@
 import Bytes
+import OTLP
 import Testing
 
 @testable import Exporters

@@ -80,7 +80,8 @@ import Testing
             "DROP VIEW spans", "DROP VIEW logs", "DROP VIEW metrics", "DROP VIEW traces",
             "CREATE VIEW spans AS SELECT 1 AS old", "ALTER TABLE span DROP COLUMN adjusted_count",
             "ALTER TABLE log DROP COLUMN adjusted_count",
-            "DELETE FROM migration WHERE version > 2", "PRAGMA user_version = 2",
+            "DROP TABLE id_key", "DELETE FROM migration WHERE version > 2",
+            "PRAGMA user_version = 2",
         ] {
             try SQLiteReader(path: fixture.path).rows(statement)
         }

@@ -87,10 +87,13 @@ public struct PostgresAdministration {
         }
     }
 
-    /// Makes or migrates the schema.
+    /// Makes or migrates the schema, and makes anew what was dropped of it.
     public func apply(log: Logger) throws(ComponentError) {
         let migrator = PostgresMigrator(schema: schema, applies: true, log: log)
-        try Self.reporting { () throws(PostgresError) in try migrator.prepare(connection) }
+        try Self.reporting { () throws(PostgresError) in
+            try migrator.prepare(connection)
+            try migrator.apply(connection, mends: true)
+        }
     }
 
     private static func reporting<Value>(

@@ -18,11 +18,9 @@ final class PostgresKeeper: Sendable {
     private let whenPrepared: @Sendable (PostgresConnection) throws(PostgresError) -> Void
     /// Before each upkeep.
     private let whenDue: @Sendable (PostgresConnection) throws(PostgresError) -> Void
-    private let wanted = Monitor(Wanted.later)
+    private let stopping = Monitor(false)
     /// Only touched on the keeper's thread.
     private let progress = Mutex(Progress())
-
-    private enum Wanted { case later, now, stop }
 
     private struct Progress {
         /// The step that a lost session was at: the next run begins behind it, so that a step that
@@ -55,18 +53,12 @@ final class PostgresKeeper: Sendable {
     }
 
     func stop() {
-        wanted.withLock { $0 = .stop }
-        wanted.notifyAll()
+        stopping.withLock { $0 = true }
+        stopping.notifyAll()
         thread.withLock { $0 }?.join()
     }
 
-    /// Has the next run begin now: the schema may lack something.
-    func wake() {
-        wanted.withLock { if $0 == .later { $0 = .now } }
-        wanted.notifyAll()
-    }
-
-    private var isStopping: Bool { wanted.withLock { $0 == .stop } }
+    private var isStopping: Bool { stopping.withLock { $0 } }
 
     /// After a failure, so that a server that comes back finds its schema made soon.
     private static let pauseAfterFailure = Duration.seconds(5)
@@ -101,12 +93,7 @@ final class PostgresKeeper: Sendable {
                 hasSettings = false
                 pause = min(pause, Self.pauseAfterFailure)
             }
-            let next = wanted.wait(until: .now + pause) { wanted -> Wanted? in
-                guard wanted != .later else { return nil }
-                defer { if wanted == .now { wanted = .later } }
-                return wanted
-            }
-            if next == .stop { return }
+            if stopping.wait(until: .now + pause, { $0 ? true : nil }) != nil { return }
         }
     }
 

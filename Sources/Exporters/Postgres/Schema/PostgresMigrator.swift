@@ -16,8 +16,6 @@ final class PostgresMigrator: Sendable {
     private let applies: Bool
     private let log: Logger
     private let isPrepared = Mutex(false)
-    /// Whether something may have been dropped since.
-    private let isSuspect = Atomic(false)
 
     /// - Parameters:
     ///   - schema: its plain name.
@@ -39,17 +37,12 @@ final class PostgresMigrator: Sendable {
         let found = try state(connection)
         if let problem = found.problem(applies: applies) { throw problem }
         try isPrepared.withLock { isPrepared throws(PostgresError) in
-            let isSuspect = isSuspect.exchange(false, ordering: .acquiringAndReleasing)
-            guard !isPrepared || isSuspect || found.version < PostgresMigrator.version
-            else { return }
+            guard !isPrepared || found.version < PostgresMigrator.version else { return }
             if applies, found.version <= PostgresMigrator.version { try apply(connection) }
             announce(try state(connection), connection)
             isPrepared = true
         }
     }
-
-    /// Has the next `prepare` look whether anything was dropped.
-    func suspect() { isSuspect.store(true, ordering: .releasing) }
 
     /// What a database has.
     struct State {
@@ -109,15 +102,17 @@ final class PostgresMigrator: Sendable {
         return state
     }
 
-    /// Runs what is missing, and everything again where something was dropped. It is no work where
-    /// nothing is missing.
-    func apply(_ connection: PostgresConnection) throws(PostgresError) {
+    /// Runs what is missing. It is no work where nothing is.
+    ///
+    /// - Parameter mends: whether all runs again where something was dropped. For people: what a
+    ///   gateway finds renamed may be about to come back.
+    func apply(_ connection: PostgresConnection, mends: Bool = false) throws(PostgresError) {
         let answerTimeout = connection.answerTimeout
         connection.answerTimeout = Self.answerTimeout
         defer { connection.answerTimeout = answerTimeout }
         try makeSchema(connection)
         let internalSchema = try internalSchema(connection)
-        let dropped = try missing(connection)
+        let dropped = mends ? try missing(connection) : []
         for migration in PostgresSchema.migrations {
             let isNew = try inTransaction(connection) { () throws(PostgresError) in
                 let found = try state(connection)

@@ -25,16 +25,19 @@ struct SchemaInventory {
             ELSE $2 END) || CASE w.kind WHEN 'function' THEN w.name
             ELSE pg_catalog.quote_ident(w.name) END AS full_name
           FROM pg_catalog.jsonb_to_recordset($1::jsonb)
-            AS w (kind text, name text, internal bool, columns text[]))
+            AS w (kind text, name text, internal bool, columns text[])),
+        relations AS MATERIALIZED (
+          SELECT w.name, w.columns, CASE WHEN w.kind <> 'function'
+            THEN pg_catalog.to_regclass(w.full_name) END AS relation
+          FROM wanted w)
         SELECT w.kind || ' ' || w.name FROM wanted w
         WHERE CASE w.kind WHEN 'function' THEN pg_catalog.to_regprocedure(w.full_name) IS NULL
           ELSE pg_catalog.to_regclass(w.full_name) IS NULL END
         UNION ALL
-        SELECT 'column ' || w.name || '.' || c.name
-        FROM wanted w, unnest(w.columns) AS c (name)
-        WHERE pg_catalog.to_regclass(w.full_name) IS NOT NULL AND NOT EXISTS (
-          SELECT FROM pg_catalog.pg_attribute a
-          WHERE a.attrelid = pg_catalog.to_regclass(w.full_name) AND a.attname = c.name
-            AND NOT a.attisdropped)
+        SELECT 'column ' || r.name || '.' || c.name
+        FROM relations r, unnest(r.columns) AS c (name)
+        WHERE r.relation IS NOT NULL AND NOT EXISTS (
+          SELECT FROM pg_catalog.pg_attribute a WHERE a.attrelid = r.relation
+            AND a.attname = c.name AND NOT a.attisdropped)
         """
 }
