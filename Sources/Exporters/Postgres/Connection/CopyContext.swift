@@ -14,7 +14,8 @@ struct CopyContext: Equatable {
                 // A value may follow the column, after a colon.
                 let word = words[1].prefix { $0 != ":" }
                 if row == nil {
-                    row = Int(word)
+                    // What the server says is input: a row that cannot be is none.
+                    row = Int(word).flatMap { $0 >= 1 ? $0 : nil }
                 } else if column == nil, parts.count > 1 {
                     column = String(word)
                 }

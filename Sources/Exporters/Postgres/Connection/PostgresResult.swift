@@ -13,9 +13,9 @@
 
     var rowCount: Int { Int(unsafe library.rowCount(handle)) }
 
-    /// Nil for NULL.
+    /// Nil for NULL, and for a row that the server has not given.
     func text(_ row: Int, _ column: Int) -> String? {
-        precondition(row < rowCount, "BUG: a row that a result does not have")
+        guard (0..<rowCount).contains(row) else { return nil }
         guard unsafe library.isNull(handle, CInt(row), CInt(column)) == 0 else { return nil }
         // SAFETY: the text lives as long as the result, ends with 0, and is copied here.
         return unsafe library.value(handle, CInt(row), CInt(column)).map {
