@@ -227,11 +227,12 @@ class Database:
         return self.server.connect(self.name, user, autocommit)
 
     def execute(self, statement, values=None):
-        """The rows of a statement, if it has any; `@schema@` stands for the schema."""
-        statement = statement.replace("@schema@", self.schema)
-        cursor = self.session.execute(
-            statement.replace("@internal@", f"{self.schema}_internal"), values)
+        """The rows of a statement, if it has any; `@schema@` and `@internal@` stand for the schemas."""
+        cursor = self.session.execute(self.named(statement), values)
         return cursor.fetchall() if cursor.description else cursor.rowcount
+
+    def named(self, statement):
+        return statement.replace("@schema@", self.schema).replace("@internal@", f"{self.schema}_internal")
 
     def value(self, statement, values=None):
         [[only]] = self.execute(statement, values)

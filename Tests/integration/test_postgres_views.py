@@ -21,7 +21,7 @@ STATUSES = ["unset", "ok", "error"]
 
 def rows(database, statement, values=None):
     """Dictionaries by column."""
-    cursor = database.session.execute(statement.replace("@schema@", database.schema), values)
+    cursor = database.session.execute(database.named(statement), values)
     names = [column.name for column in cursor.description]
     return [dict(zip(names, row)) for row in cursor.fetchall()]
 
