@@ -13,6 +13,7 @@ struct CursorFile: Equatable {
     var cursors: [String: SavedCursor] = [:]
 
     static let bytesMax = 1 << 20
+    private static let countEnd = 1 << 59
 
     func encoded() -> [UInt8] {
         var text = "sluice-cursors 1\n"
@@ -56,9 +57,12 @@ struct CursorFile: Equatable {
             guard words.count == 17, words[0] == "cursor",
                 let name = PercentEncoding.decode(words[1]),
                 let epoch = LogEpoch(words[3]), let number = UInt64(words[4]),
-                let itemsBefore = UInt64(words[6])
+                number < LogFormat.numberEnd, let itemsBefore = UInt64(words[6])
             else { throw .damaged }
-            let counts = stride(from: 8, to: 17, by: 2).map { Int(words[$0]) ?? 0 }
+            // Five of them are below 2^62, whatever the file says.
+            let counts = stride(from: 8, to: 17, by: 2).compactMap { Int(words[$0]) }
+            guard counts.count == 5, counts.allSatisfy({ (0..<Self.countEnd).contains($0) })
+            else { throw .damaged }
             cursors[name] = SavedCursor(
                 after: LogPosition(epoch: epoch, number: number), itemsBefore: itemsBefore,
                 totals: CursorTotals(
@@ -74,6 +78,9 @@ struct SavedCursor: Equatable, Sendable {
     var after: LogPosition
     var itemsBefore: UInt64
     var totals: CursorTotals
+
+    /// Items in the log before it.
+    var itemsPassed: UInt64 { itemsBefore &+ UInt64(totals.sum) }
 }
 
 /// What became of the items that a cursor has passed.

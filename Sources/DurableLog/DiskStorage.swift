@@ -39,8 +39,10 @@ public struct DiskStorage: LogStorage {
         try FileSystem.synchronizeDirectory(path)
     }
 
-    public func freeBytes(_ path: String) throws(SystemError) -> Int {
-        try FileSystem.freeBytes(path)
+    public func room(_ path: String) throws(SystemError) -> StorageRoom {
+        let room = try FileSystem.room(path)
+        return StorageRoom(
+            freeBytes: room.freeBytes, totalBytes: room.totalBytes, hasInodes: room.hasInodes)
     }
 }
 

@@ -9,8 +9,10 @@ struct Committer: ~Copyable {
     let buffer: BlockBuffer
     var lastNumber: UInt64
     var compressor: Compressor?
-    /// Written since the disk's free space was last looked at.
-    var bytesSinceLook = 0
+    /// Written since the disk's free space was last looked at; nil before the first look.
+    var bytesSinceLook: Int?
+    /// What is left free, as of the last look.
+    var reserveBytes = 0
     /// When the segment was begun that is written.
     var begunAt = Instant(nanoseconds: 0)
 
@@ -28,6 +30,16 @@ struct Committer: ~Copyable {
         }
         writer = nil
     }
+
+    /// So much may be written before the free space is looked at again: within the second between
+    /// two rounds of maintenance a fast disk takes more than the reserve.
+    private static let lookBytes = 64 << 10...16 << 20
+
+    var isLookDue: Bool {
+        guard let bytesSinceLook else { return true }
+        let due = reserveBytes / 4
+        return bytesSinceLook >= min(max(due, Self.lookBytes.lowerBound), Self.lookBytes.upperBound)
+    }
 }
 
 extension DurableLog {
@@ -35,7 +47,7 @@ extension DurableLog {
     func commit(_ batch: [Pending]) {
         let bytes = batch.reduce(0) { $0 + $1.record.bytesOnDisk }
         if batch.isEmpty || state.withLock({ $0.wantsRoom }) { makeRoom() }
-        if committer.withLock({ $0.bytesSinceLook >= lookBytes }) { checkDisk() }
+        if committer.withLock({ $0.isLookDue }) { checkDisk() }
         let records = batch.map(\.record)
         let size = Backlog(
             records: records.count, items: records.reduce(0) { $0 + $1.itemCount },
@@ -76,6 +88,7 @@ extension DurableLog {
                 return try tryWriting(records, &committer)
             } catch {
                 counters.commitFailures.add(1, ordering: .relaxed)
+                noteFailure(.write, "\(error)")
                 if error.isDiskFull || attempt == 1 {
                     refuse(after: error)
                     break
@@ -112,14 +125,10 @@ extension DurableLog {
         counters.commits.add(1, ordering: .relaxed)
         let bytes = writer.segment.bytes - durable.bytes
         counters.writtenBytes.add(bytes, ordering: .relaxed)
-        committer.bytesSinceLook += bytes
+        committer.bytesSinceLook? += bytes
         if isFull { committer.writer = nil }
         return writer.segment
     }
-
-    /// So much may be written before the free space is looked at again: within the second between
-    /// two rounds of maintenance a fast disk takes more than the reserve.
-    private var lookBytes: Int { max(1 << 20, min(settings.diskReserveBytes / 4, 16 << 20)) }
 
     private func begin(_ committer: inout Committer) throws(SystemError) -> SegmentWriter {
         let (end, first, items) = state.withLock {
@@ -167,10 +176,10 @@ extension DurableLog {
     }
 
     private func refuse(after error: SystemError) {
-        refuse(
-            error.isDiskFull
-                ? .diskFull(freeBytes: (try? storage.freeBytes(directory)) ?? 0)
-                : .failing("\(error)"))
+        guard error.isDiskFull else { return refuse(.failing("\(error)")) }
+        let room = try? storage.room(directory)
+        guard room?.hasInodes != false else { return refuse(.noInodes) }
+        refuse(.diskFull(freeBytes: room?.freeBytes ?? 0))
     }
 
     func refuse(_ refusal: LogRefusal) {

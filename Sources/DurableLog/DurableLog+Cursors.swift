@@ -11,50 +11,21 @@ extension DurableLog {
         case oldest
     }
 
-    /// Opens the cursor of that name where it stood, or makes one.
-    ///
-    /// - Parameters:
-    ///   - isSkippable: whether the log, when it is full, skips this cursor's oldest records. New
-    ///     data is refused otherwise.
-    ///   - onAdvance: is called on any thread when there is more to read, with how much more.
-    public func openCursor(
-        _ cursorName: String, start: CursorStart = .end, isSkippable: Bool = false,
-        onAdvance: @escaping @Sendable (_ items: Int, _ bytes: Int) -> Void
-    ) -> LogCursor {
-        state.withLock { state in
-            precondition(
-                !state.cursors.contains { $0.name == cursorName }, "BUG: a cursor is open twice")
-            let saved = state.orphans.removeValue(forKey: cursorName)
-            if saved == nil { state.hasNewCursors = true }
-            let place = saved.map(state.place) ?? state.place(for: start)
-            let cursor = LogCursor(
-                cursorName, of: self, place: place, pending: state.backlog(from: place),
-                isSkippable: isSkippable, onAdvance: onAdvance)
-            state.cursors.append(cursor)
-            return cursor
-        }
-    }
-
-    /// Closes a cursor and keeps its place, for whoever opens it next.
-    public func close(_ cursor: LogCursor) {
-        state.withLock { state in
-            state.cursors.removeAll { $0 === cursor }
-            state.orphans[cursor.name] = cursor.place.saved
-        }
-    }
-
-    /// Ends a cursor: its place is forgotten, and what it had not passed is no longer kept for it.
-    public func remove(_ cursor: LogCursor) {
-        state.withLock { state in state.cursors.removeAll { $0 === cursor } }
-        cursorMoved()
-    }
-
     /// Forgets the place of a cursor that no exporter has any more; how many items that gives up,
     /// nil where there is no such cursor.
     public func abandonOrphan(_ cursorName: String) -> Int? {
-        let items = orphanedCursors[cursorName]
-        state.withLock { _ = $0.orphans.removeValue(forKey: cursorName) }
-        return items
+        state.withLock { state -> Int? in
+            state.orphans.removeValue(forKey: cursorName).map { state.itemsAfter($0) }
+        }
+    }
+
+    /// Whether somebody has the cursor of that name, or it was left with something to deliver.
+    public func hasRest(of cursorName: String) -> Bool {
+        state.withLock { state in
+            if state.claims.isHeld(cursorName) { return true }
+            guard let saved = state.orphans[cursorName] else { return false }
+            return state.itemsAfter(saved) > 0
+        }
     }
 
     /// Items that some cursor has before it, for each cursor.
@@ -66,9 +37,7 @@ extension DurableLog {
     /// Cursors of earlier configurations, with the items that they hold.
     public var orphanedCursors: [String: Int] {
         state.withLock { state in
-            state.orphans.mapValues { saved in
-                Int(clamping: state.itemsEnd) - Int(clamping: state.place(saved).itemsPassed)
-            }
+            state.orphans.mapValues { state.itemsAfter($0) }
         }
     }
 
@@ -116,13 +85,12 @@ extension DurableLog {
             do throws(SystemError) {
                 try replaceCursors(file.encoded(), &saved)
             } catch {
-                if !saved.isFailing { onEvent(.cursorsNotSaved(error: "\(error)")) }
-                saved.isFailing = true
+                noteFailure(.saveCursors, "\(Self.cursorsPath(directory)): \(error)")
                 return error
             }
+            noteSuccess(.saveCursors)
             saved.file = file
             saved.isOnDisk = true
-            saved.isFailing = false
             state.withLock { state in
                 state.areCursorsLost = false
                 state.hasNewCursors = !state.cursors.allSatisfy { file.cursors[$0.name] != nil }
@@ -169,8 +137,6 @@ struct SavedCursors {
     var file = CursorFile()
     /// False where `file` is how this run reads what an earlier one has written.
     var isOnDisk = false
-    /// The last attempt failed, which was reported.
-    var isFailing = false
     var hasSpare = false
 
     static let spareBytes = 64 << 10
@@ -180,6 +146,11 @@ struct SavedCursors {
 }
 
 extension DurableLog.State {
+    /// Items that a cursor has yet to pass.
+    fileprivate func itemsAfter(_ saved: SavedCursor) -> Int {
+        Int(truncatingIfNeeded: itemsEnd &- place(saved).itemsPassed)
+    }
+
     func backlog(from place: LogCursor.Place) -> Backlog {
         var bytes = 0
         for segment in segments where segment.endPosition > place.base {
@@ -199,7 +170,7 @@ extension DurableLog.State {
 
     /// Where a new cursor begins. A log whose cursors are lost is read again from its beginning:
     /// what is sent twice is better than what is not sent.
-    fileprivate func place(for start: DurableLog.CursorStart) -> LogCursor.Place {
+    func place(for start: DurableLog.CursorStart) -> LogCursor.Place {
         guard start == .oldest || areCursorsLost, let oldest = segments.first else {
             return LogCursor.Place(
                 base: end, after: position(before: end), itemsBefore: itemsEnd,
@@ -222,7 +193,8 @@ extension DurableLog.State {
         let isThere = own.contains {
             $0.header.firstPosition <= place.base && place.base <= $0.endPosition
         }
-        if !isThere, !isInMemory {
+        // Past all that is there it has passed all of it, whichever run that was.
+        if !isThere, !isInMemory, place.base < end || segments.isEmpty {
             let known = own.last.map(\.endPosition) ?? .max
             let base = place.base > known ? known : segments.first?.header.firstPosition ?? end
             if base != place.base {

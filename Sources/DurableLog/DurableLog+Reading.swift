@@ -4,8 +4,7 @@ import Synchronization
 /// What cursors read.
 extension DurableLog {
     enum Found {
-        case none
-        /// Nothing yet; so many items are before the end.
+        /// Nothing up to the end; so many items are before that.
         case end(LogPosition, itemsBefore: UInt64)
         case inMemory([PlacedRecord])
         case inSegment(Segment)
@@ -19,7 +18,9 @@ extension DurableLog {
             guard let first = state.recent.first, first.position.number <= number else {
                 // The last one at the latest ends where the log does.
                 let segment = state.segments.first { $0.endPosition > number }
-                return segment.map(Found.inSegment) ?? .none
+                // Where the newest records are gone, nothing comes before the end.
+                return segment.map(Found.inSegment)
+                    ?? .end(state.position(before: state.end), itemsBefore: state.itemsEnd)
             }
             var found: [PlacedRecord] = []
             var bytes = 0
@@ -66,7 +67,9 @@ extension DurableLog {
             try reader.copy(range, to: try storage.create(path))
             try storage.synchronizeDirectory("\(directory)/damaged")
             isSaved = true
+            noteSuccess(.copyDamage, of: name)
         } catch {
+            noteFailure(.copyDamage, of: name, "\(path): \(error)")
             try? storage.remove(path)
             state.withLock { _ = $0.uncopied.insert(segment.header.number) }
         }

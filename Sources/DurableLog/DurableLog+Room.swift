@@ -13,8 +13,7 @@ extension DurableLog {
             .min { $0.place.base < $1.place.base }
         let base = min(blocking?.place.base ?? .max, state.orphanBase)
         let free = state.segments.reduce(0) { sum, segment in
-            let isFree = segment.endPosition <= base && segment.header.number != state.active
-            return sum + (isFree ? segment.bytes : 0)
+            sum + (segment.endPosition <= base ? segment.bytes : 0)
         }
         guard used - free > settings.bytesMax else { return nil }
         let orphan = state.orphans.min { $0.value.after.number < $1.value.after.number }
@@ -34,11 +33,14 @@ extension DurableLog {
         }
         guard excess > 0 else { return }
         var freed = 0
-        let (segments, cursors, active) = state.withLock { ($0.segments, $0.cursors, $0.active) }
         // Behind it nothing can go, so that nothing need be skipped.
-        let kept = min(
-            cursors.filter { !$0.isSkippable }.map(\.place.base).min() ?? .max,
-            state.withLock { $0.orphanBase })
+        let kept = state.withLock { state in
+            min(
+                state.cursors.filter { !$0.isSkippable }.map(\.place.base).min() ?? .max,
+                state.orphanBase)
+        }
+        closeActiveSegment(before: kept, ifMissing: excess)
+        let (segments, cursors, active) = state.withLock { ($0.segments, $0.cursors, $0.active) }
         for segment in segments
         where segment.header.number != active && freed < excess && segment.endPosition <= kept {
             for cursor in cursors where cursor.isSkippable {
@@ -48,6 +50,23 @@ extension DurableLog {
         }
         saveCursors()
         deleteSegments { freed, _ in freed < excess }
+    }
+
+    /// Where a large record needs the room of the segment that is written, and nobody needs what is
+    /// in it, another one is begun.
+    private func closeActiveSegment(before kept: UInt64, ifMissing excess: Int) {
+        committer.withLock { committer in
+            guard let writer = committer.writer, writer.segment.endPosition <= kept else { return }
+            let others = state.withLock { state in
+                state.segments.reduce(0) { sum, segment in
+                    let isOther = segment.header.number != state.active
+                    return sum + (isOther && segment.endPosition <= kept ? segment.bytes : 0)
+                }
+            }
+            guard others < excess else { return }
+            committer.close()
+            state.withLock { note(writer.segment, isOpen: false, &$0) }
+        }
     }
 
     private func skip(_ cursor: LogCursor, past segment: Segment, isExpired: Bool) {
@@ -113,7 +132,9 @@ extension DurableLog {
             do throws(SystemError) {
                 try discard(oldest)
             } catch {
-                guard error.isNotFound else { return }
+                guard error.isNotFound else {
+                    return noteFailure(.delete, "\(oldest.path): \(error)")
+                }
             }
             ages.forget(oldest)
             freed += oldest.bytes
@@ -124,7 +145,14 @@ extension DurableLog {
                 state.segments.removeFirst()
             }
         }
-        if freed > 0 { try? storage.synchronizeDirectory(directory) }
+        guard freed > 0 else { return }
+        do throws(SystemError) {
+            try storage.synchronizeDirectory(directory)
+            noteSuccess(.delete)
+        } catch {
+            // After a power loss some may be there again, and are delivered twice or deleted again.
+            noteFailure(.delete, "\(directory): \(error)")
+        }
     }
 
     /// Deletes a segment; one with damage that nobody has a copy of goes aside as it is.
@@ -138,25 +166,41 @@ extension DurableLog {
     }
 
     func checkDisk() {
-        committer.withLock { $0.bytesSinceLook = 0 }
         do throws(SystemError) {
-            var free = try storage.freeBytes(directory)
-            if free < settings.diskReserveBytes {
-                // What is only retained goes first.
-                let missing = settings.diskReserveBytes - free
-                deleteSegments { freed, _ in freed < missing }
-                free = try storage.freeBytes(directory)
+            var room = try storage.room(directory)
+            let reserve = reserveBytes(room)
+            committer.withLock { committer in
+                committer.bytesSinceLook = 0
+                committer.reserveBytes = reserve
             }
-            guard free >= settings.diskReserveBytes
-            else { return refuse(.diskFull(freeBytes: free)) }
+            if room.freeBytes < reserve {
+                // What is only retained goes first.
+                let missing = reserve - room.freeBytes
+                deleteSegments { freed, _ in freed < missing }
+                room = try storage.room(directory)
+            }
+            guard room.freeBytes >= reserve
+            else { return refuse(.diskFull(freeBytes: room.freeBytes)) }
         } catch {
+            committer.withLock { $0.bytesSinceLook = 0 }
+            noteFailure(.write, "\(directory): \(error)")
             return refuse(.failing("\(error)"))
         }
         keepSpare()
-        guard state.withLock({ $0.refusal }) != nil, canWrite() else { return }
+        guard state.withLock({ $0.refusal }) != nil else { return noteSuccess(.write) }
+        guard canWrite() else { return }
+        noteSuccess(.write)
         state.withLock { $0.refusal = nil }
         onEvent(.accepting)
     }
+
+    /// Whatever `disk_reserve` says, the log leaves a part of the file system free, up to
+    /// ``reserveFloorMax``: what drains it, such as SQLite on the same disk, has to write too.
+    private func reserveBytes(_ room: StorageRoom) -> Int {
+        max(settings.diskReserveBytes, min(room.totalBytes / 8, Self.reserveFloorMax))
+    }
+
+    private static let reserveFloorMax = 16 << 20
 
     /// Whether a file can be written where the log is.
     private func canWrite() -> Bool {

@@ -37,6 +37,7 @@ public final class DurableLog: Sendable {
         var recent = FIFO<PlacedRecord>()
         var recentBytes = 0
         var cursors: [LogCursor] = []
+        var claims = CursorClaims<CursorClaim>()
         /// Cursors of the file that nobody has opened.
         var orphans: [String: SavedCursor] = [:]
         /// The file with the cursors is gone: whoever opens one is new, but may have had a place.
@@ -64,6 +65,7 @@ public final class DurableLog: Sendable {
     let ages: SegmentAges
     private let thread = Mutex<Thread?>(nil)
     let damages = Mutex<Set<String>>([])
+    let storageTroubles = StorageTroubles()
     public let counters = LogCounters()
     /// Items that the log has had in earlier runs.
     let itemsAtOpen: UInt64
@@ -93,7 +95,12 @@ public final class DurableLog: Sendable {
             let cursors = try Self.readCursors(directory, storage, onEvent)
             recovery.events.forEach(onEvent)
             counters.damagedBytes.add(recovery.damagedBytes, ordering: .relaxed)
-            state = Self.state(recovery.segments, cursors)
+            let opened = State.opened(recovery.segments, cursors)
+            state = opened.state
+            for missing in opened.missing {
+                counters.missingItems.add(missing.items, ordering: .relaxed)
+                onEvent(.missing(missing))
+            }
             lastNumber = recovery.lastNumber
             damagedHeaders = recovery.damagedHeaders
             savedCursors.withLock { [orphans = state.orphans] in $0.file.cursors = orphans }
@@ -114,30 +121,6 @@ public final class DurableLog: Sendable {
         }
     }
 
-    static func state(_ segments: [Segment], _ file: CursorFile?) -> State {
-        var state = State(end: 1, itemsEnd: 0)
-        state.segments = segments
-        state.segmentsBytes = segments.reduce(0) { $0 + $1.bytes }
-        let cursors = file?.cursors ?? [:]
-        if let last = segments.last {
-            state.end = last.endPosition
-            state.itemsEnd = last.itemsAfter
-            state.areCursorsLost = file == nil
-        } else {
-            // The cursors know how far the log had come.
-            for cursor in cursors.values {
-                state.end = max(state.end, cursor.after.number + 1)
-                state.itemsEnd = max(
-                    state.itemsEnd, cursor.itemsBefore &+ UInt64(cursor.totals.sum))
-            }
-        }
-        // The log may have lost numbers that a cursor has passed, and gives them again in this run:
-        // from here on all numbers are those of the segments that are there.
-        let known = state
-        state.orphans = cursors.mapValues { known.place($0).saved }
-        return state
-    }
-
     /// Starts the thread that writes.
     public func start() throws(SystemError) {
         guard settings.durability != .memory else { return }
@@ -151,7 +134,10 @@ public final class DurableLog: Sendable {
 
     /// Takes room for a record of so many bytes, or says why there is none.
     public func reserve(bytes: Int) -> LogRefusal? {
-        state.withLock { state in
+        if settings.durability != .memory, bytes > recordBytesMax {
+            return .tooLarge(bytes: bytes, bytesMax: settings.bytesMax)
+        }
+        return state.withLock { state in
             guard !state.isClosing else { return .closed }
             if let refusal = state.refusal { return refusal }
             if settings.durability != .memory, let refusal = room(for: bytes, &state) {
@@ -294,6 +280,11 @@ public final class DurableLog: Sendable {
         while case let batch = state.withLock({ takeBatch(&$0) }), !batch.isEmpty { commit(batch) }
     }
 
+    /// A record of more has no room even where it is alone in the log.
+    private var recordBytesMax: Int {
+        settings.bytesMax - LogFormat.segmentHeaderBytes - LogFormat.sealBytes
+    }
+
     /// Written and synced as one. More would only have the first of them wait longer.
     private var batchBytesMax: Int { min(segmentBytesMax, 4 << 20) }
 
@@ -317,6 +308,8 @@ extension DurableLog.State {
 /// Counts since the start, for the metrics.
 public final class LogCounters: Sendable {
     public let damagedBytes = Atomic<Int>(0)
+    /// Acknowledged items that a start did not find, although a cursor still needed them.
+    public let missingItems = Atomic<Int>(0)
     public let writtenBytes = Atomic<Int>(0)
     public let commits = Atomic<Int>(0)
     public let commitFailures = Atomic<Int>(0)

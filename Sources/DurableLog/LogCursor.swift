@@ -1,5 +1,5 @@
 import Bytes
-public import Platform
+import Platform
 import Synchronization
 
 /// An exporter's place in a log: what it has been given, and up to where all of that is done with.
@@ -19,6 +19,9 @@ public final class LogCursor: Sendable {
         /// before it, the rest is lost.
         var itemsOut: UInt64
         var settled: [UInt64: CursorTotals] = [:]
+        /// Items of records that were skipped while they were handed out. They count as skipped
+        /// until somebody settles them after all.
+        var skippedItems: [UInt64: Int] = [:]
         var place: Place
         var pending: Backlog
 
@@ -47,6 +50,15 @@ public final class LogCursor: Sendable {
                 hasMoved = true
             }
             return hasMoved
+        }
+
+        /// A record that was skipped while it was under way counts as what became of it, and no
+        /// longer as skipped.
+        mutating func settleSkipped(_ position: LogPosition, as totals: CursorTotals) {
+            guard let items = skippedItems.removeValue(forKey: position.number) else { return }
+            place.totals.skipped -= items
+            place.totals = place.totals + totals
+            place.totals.skipped += items - totals.sum
         }
 
         /// There were more items than the log knows of: a place that a start could not read can be
@@ -87,6 +99,8 @@ public final class LogCursor: Sendable {
     public let identity: UInt64
     /// Whether the log skips records of this cursor when it is full, rather than refuse new ones.
     let isSkippable: Bool
+    /// The log did not know it before.
+    public let isNew: Bool
     let onAdvance: @Sendable (_ items: Int, _ bytes: Int) -> Void
     private let log: DurableLog
     // SAFETY: the reader in it is used under the lock alone.
@@ -94,13 +108,15 @@ public final class LogCursor: Sendable {
     private let progress: Mutex<Progress>
 
     init(
-        _ name: String, of log: DurableLog, place: Place, pending: Backlog, isSkippable: Bool,
+        _ name: String, of log: DurableLog, place: Place, pending: Backlog, isNew: Bool,
+        isSkippable: Bool,
         onAdvance: @escaping @Sendable (_ items: Int, _ bytes: Int) -> Void
     ) {
         self.name = name
         identity = FNV1a(Array(name.utf8) + [0] + Array(log.name.utf8)).value
         self.log = log
         self.isSkippable = isSkippable
+        self.isNew = isNew
         self.onAdvance = onAdvance
         reading = Mutex(Reading(next: place.base, reader: nil))
         progress = Mutex(
@@ -109,13 +125,25 @@ public final class LogCursor: Sendable {
 
     /// The next records, at least one where there is one, and no more than about `bytesMax` of
     /// them. Reads from the disk what is no longer in memory, so it may block.
-    public func read(bytesMax: Int) throws(SystemError) -> [PlacedRecord] {
-        try reading.withLock { reading throws(SystemError) in
+    ///
+    /// A read that fails is known to the log, and to be tried again after a pause.
+    public func read(bytesMax: Int) throws(LogReadError) -> [PlacedRecord] {
+        do throws(LogReadError) {
+            let records = try readOn(bytesMax)
+            log.noteSuccess(.read, of: name)
+            return records
+        } catch {
+            log.noteFailure(.read, of: name, "\(error)")
+            throw error
+        }
+    }
+
+    private func readOn(_ bytesMax: Int) throws(LogReadError) -> [PlacedRecord] {
+        try reading.withLock { reading throws(LogReadError) in
             while progress.withLock({ $0.out.count }) < Self.outMax {
                 reading.next = max(reading.next, place.base)
                 var records: [PlacedRecord] = []
                 switch log.records(from: reading.next, bytesMax: bytesMax) {
-                case .none: return []
                 case .end(let last, let items):
                     // What is damaged may be the last that there is.
                     pass(to: last.number + 1, of: last.epoch, itemsBefore: items, &reading)
@@ -143,20 +171,21 @@ public final class LogCursor: Sendable {
 
     private func read(
         _ segment: Segment, _ reading: inout Reading, _ bytesMax: Int
-    ) throws(SystemError) -> [PlacedRecord] {
+    ) throws(LogReadError) -> [PlacedRecord] {
         guard let reader = try reader(of: segment, &reading) else { return [] }
         if reading.next <= segment.header.firstPosition {
             pass(
                 to: segment.header.firstPosition, of: segment.header.epoch,
                 itemsBefore: segment.header.itemsBefore, &reading)
         }
-        let wanted = max(reading.next, segment.header.firstPosition)..<segment.endPosition
+        let first = max(reading.next, segment.header.firstPosition)
+        let wanted = first..<max(first, segment.endPosition)
         var records: [PlacedRecord] = []
         var bytes = 0
-        do throws(SystemError) {
+        do throws(LogReadError) {
             while records.isEmpty || bytes < bytesMax {
                 // The segment may have grown since the reader was made.
-                switch try reader.next(before: segment.dataEnd, wanted: wanted.contains) {
+                switch try step(reader, before: segment.dataEnd, wanted: wanted.contains) {
                 case .record(let header, let record?):
                     let epoch = segment.header.epoch
                     let placed = PlacedRecord(
@@ -167,6 +196,7 @@ public final class LogCursor: Sendable {
                     bytes += record.payload.count
                 case .record(_, nil): continue
                 case .damaged(let range, _): log.noteDamage(range, in: reader)
+                case .newer(let error): throw error
                 case .end:
                     // What was read goes out before what is missing behind it is counted.
                     if !records.isEmpty { return records }
@@ -185,17 +215,27 @@ public final class LogCursor: Sendable {
         return records
     }
 
+    private func step(
+        _ reader: SegmentReader, before end: Int, wanted: (UInt64) -> Bool
+    ) throws(LogReadError) -> SegmentReader.Step {
+        do throws(SystemError) {
+            return try reader.next(before: end, wanted: wanted)
+        } catch {
+            throw .system(error, path: reader.segment.path)
+        }
+    }
+
     /// Nil where the segment's file is gone.
     private func reader(
         of segment: Segment, _ reading: inout Reading
-    ) throws(SystemError) -> SegmentReader? {
+    ) throws(LogReadError) -> SegmentReader? {
         if let reader = reading.reader, reader.segment.header.number == segment.header.number {
             return reader
         }
         do throws(SystemError) {
             reading.reader = try log.reader(of: segment)
         } catch {
-            guard error.isNotFound else { throw error }
+            guard error.isNotFound else { throw .system(error, path: segment.path) }
             // It was deleted since it was looked up, and this cursor has been moved behind it; or
             // somebody else has deleted it, and there is nothing to wait for.
             if log.has(segment) {
@@ -251,8 +291,10 @@ public final class LogCursor: Sendable {
     /// A record is done with. Says what became of its items, all of them.
     public func settle(_ position: LogPosition, as totals: CursorTotals) {
         let (hasMoved, wasFull) = progress.withLock { progress in
-            // The log may have skipped it meanwhile, and counted it.
-            guard position.number >= progress.place.base else { return (false, false) }
+            guard position.number >= progress.place.base else {
+                progress.settleSkipped(position, as: totals)
+                return (false, false)
+            }
             let wasFull = progress.out.count >= Self.outMax
             progress.settled[position.number] = totals
             return (progress.advance(), wasFull)
@@ -275,6 +317,8 @@ public final class LogCursor: Sendable {
                 if out.isGap { continue }
                 if let settled = progress.settled.removeValue(forKey: out.position.number) {
                     progress.place.totals = progress.place.totals + settled
+                } else {
+                    progress.skippedItems[out.position.number] = out.itemCount
                 }
             }
             let items = max(
@@ -311,6 +355,11 @@ public final class LogCursor: Sendable {
 
     /// Whether everything before `end` is done with.
     public func isPast(_ end: UInt64) -> Bool { place.base >= end }
+
+    /// Why the log cannot be read for it now.
+    public var readTrouble: StorageTrouble? {
+        log.troubles.first { $0.operation == .read && $0.subject == name }
+    }
 
     /// When the oldest record was received that is not done with, as far as it was handed out.
     public var oldestReceivedAt: UInt64? { progress.withLock { $0.out.first?.receivedAt } }

@@ -47,17 +47,25 @@ enum LogFormat {
     static let sealHeaderOffset = 64
     static let sealBytes = recordHeaderBytes + sealContentBytes
     static let nameBytesMax = 154
+    /// Positions, segments' numbers and counts of items are below this: sums of a few of them, as
+    /// the log makes them, stay in 64 bits. At ten million a second it is reached in 14,000 years;
+    /// what a file says beyond it is damage.
+    static let numberEnd: UInt64 = 1 << 62
+    /// The highest signal; others are damage.
+    static let signalMax: UInt8 = 2
 
     /// With its header, and padded to the next multiple of 8.
     static func recordBytes(content: Int) -> Int { (recordHeaderBytes + content + 7) & ~7 }
 }
 
-/// The kinds that are taken; a reader passes over those that it does not know.
+/// The kinds that this version knows. A reader stops at another: a newer version's records may be
+/// something acknowledged, so that nobody may pass over what they cannot read.
 struct RecordKind: RawRepresentable, Equatable {
     var rawValue: UInt8
 
     static let data = RecordKind(rawValue: 0)
     static let seal = RecordKind(rawValue: 1)
+    static let known: [RecordKind] = [.data, .seal]
     // Reserved: 2 a tail sampler's kept spans, 3 its decisions, 4 "processed up to" marks,
     // 5 the batch numbers that native clients have had acknowledged.
 }

@@ -83,6 +83,8 @@ public struct LogInspector: Sendable {
     public let accounts: LogAccounts
     /// What a start would report: torn ends, files that are no segments, segments that are missing.
     public let events: [LogEvent]
+    /// Acknowledged records that no segment has, and that some cursor still needs.
+    public let missing: [MissingRecords]
     private let found: [Segment]
     private let storage: any LogStorage
 
@@ -102,7 +104,8 @@ public struct LogInspector: Sendable {
         let file = try DurableLog.readCursors(directory, storage, repairs: false) {
             events.append($0)
         }
-        let state = DurableLog.state(recovery.segments, file)
+        let (state, missing) = DurableLog.State.opened(recovery.segments, file)
+        self.missing = missing
         self.directory = directory
         self.storage = storage
         self.events = events
@@ -134,6 +137,7 @@ public struct LogInspector: Sendable {
                     guard header.kind == .data, wanted.contains(header.position) else { continue }
                     try body(
                         .record(RecordSummary(header, in: segment, end: reader.offset), record))
+                case .newer(let error): throw error
                 case .damaged(let range, let header):
                     // Without a header nobody knows whether it is wanted.
                     if let header, !wanted.contains(header.position) { continue }

@@ -1,4 +1,4 @@
-public import Platform
+import Platform
 
 /// Reads what a log still has, whether its cursors have passed it or not, without moving any.
 ///
@@ -26,19 +26,27 @@ public final class LogScan {
     /// The next record; nil at the end. Reads from the disk, so it may block.
     ///
     /// The clock may have jumped, so that no segment's times say what is in it: all are read.
-    public func nextRecord() throws(SystemError) -> PlacedRecord? {
+    public func nextRecord() throws(LogReadError) -> PlacedRecord? {
         while next < end {
             guard let reader, let segment else {
                 guard try openNext() else { return nil }
                 continue
             }
-            let wanted = segment.header.firstPosition..<min(end, segment.endPosition)
-            switch try reader.next(before: segment.dataEnd, wanted: wanted.contains) {
+            let first = segment.header.firstPosition
+            let wanted = first..<max(first, min(end, segment.endPosition))
+            let step: SegmentReader.Step
+            do throws(SystemError) {
+                step = try reader.next(before: segment.dataEnd, wanted: wanted.contains)
+            } catch {
+                throw .system(error, path: segment.path)
+            }
+            switch step {
             case .record(let header, let record?):
                 next = header.position + 1
                 guard receivedAt.contains(record.receivedAt) else { continue }
                 return log.place(record, at: header.position, in: segment)
             case .record(_, nil): continue
+            case .newer(let error): throw error
             case .damaged(_, let header):
                 damagedItems += Int(header?.itemCount ?? 0)
             case .end:
@@ -49,7 +57,7 @@ public final class LogScan {
         return nil
     }
 
-    private func openNext() throws(SystemError) -> Bool {
+    private func openNext() throws(LogReadError) -> Bool {
         segment = log.state.withLock { state in
             state.segments.first { $0.endPosition > next }
         }
@@ -58,7 +66,7 @@ public final class LogScan {
             reader = try log.reader(of: segment)
         } catch {
             // It was let go since.
-            guard error.isNotFound else { throw error }
+            guard error.isNotFound else { throw .system(error, path: segment.path) }
             next = segment.endPosition
         }
         return true

@@ -41,10 +41,14 @@ public struct LogSettings: Sendable, Equatable {
 
 /// Why the log takes no more now.
 public enum LogRefusal: Error, Equatable, Sendable {
+    /// A record of so many bytes has no room even in an empty log: sending it again is in vain.
+    case tooLarge(bytes: Int, bytesMax: Int)
     /// The log has reached its limit, and a cursor that may not be skipped needs all of it.
     case full(bytesMax: Int, cursor: String)
     /// The file system has less room left than is to stay free.
     case diskFull(freeBytes: Int)
+    /// The file system has room, but can hold no more files.
+    case noInodes
     /// Writing failed; it is tried again each second.
     case failing(String)
     case closed
@@ -53,6 +57,12 @@ public enum LogRefusal: Error, Equatable, Sendable {
 extension LogRefusal: CustomStringConvertible {
     public var description: String {
         switch self {
+        case .tooLarge(let bytes, let bytesMax):
+            "the request takes \(bytes) bytes in the log, whose service.log.max_size of "
+                + "\(bytesMax) bytes can never hold it; send smaller requests or raise max_size"
+        case .noInodes:
+            "the file system of service.log.directory has no free inodes: it has room, but cannot "
+                + "hold another file; remove files from it"
         case .full(let bytesMax, let cursor):
             "the log has reached its max_size of \(bytesMax) bytes because exporter "
                 + "'\(cursor)' does not keep up"
@@ -70,6 +80,8 @@ public enum LogEvent: Sendable, Equatable {
     case tornEnd(segment: String, bytes: Int)
     /// Bytes amid a segment that are no record. They were copied to `savedTo`, if that worked.
     case damaged(segment: String, offset: Int, bytes: Int, savedTo: String?)
+    /// A start misses records that were acknowledged.
+    case missing(MissingRecords)
     /// A file that is no segment was put aside.
     case unreadable(segment: String, movedTo: String?)
     /// Writing or syncing a segment failed; it was left, and another begun.
@@ -78,8 +90,10 @@ public enum LogEvent: Sendable, Equatable {
     case accepting
     /// A cursor had to give up records: the log was full, or they were over `ageMax`.
     case skipped(cursor: String, first: UInt64, last: UInt64, items: Int, isExpired: Bool)
-    /// Cursors could not be saved; what was delivered since may be delivered again.
-    case cursorsNotSaved(error: String)
+    /// The storage failed an operation, which is tried again. Comes with every failure.
+    case storageFailed(StorageTrouble)
+    /// An operation that had failed works again.
+    case storageRecovered(StorageOperation, subject: String)
     case cursorsUnreadable(String)
     /// A cursor of an earlier configuration still holds this many items.
     case orphanedCursor(String, items: Int)

@@ -15,8 +15,23 @@ public protocol LogStorage: Sendable {
     func remove(_ path: String) throws(SystemError)
     /// Makes creations, renames and removals in the directory durable.
     func synchronizeDirectory(_ path: String) throws(SystemError)
-    /// Bytes that may still be written to the file system that holds `path`.
-    func freeBytes(_ path: String) throws(SystemError) -> Int
+    /// What the file system that holds `path` can still take.
+    func room(_ path: String) throws(SystemError) -> StorageRoom
+}
+
+/// What a file system can still take from a user without privileges.
+public struct StorageRoom: Sendable, Equatable {
+    public var freeBytes: Int
+    /// Of the file system; 0 where that is not known.
+    public var totalBytes: Int
+    /// Whether it can hold one more file.
+    public var hasInodes: Bool
+
+    public init(freeBytes: Int, totalBytes: Int = 0, hasInodes: Bool = true) {
+        self.freeBytes = freeBytes
+        self.totalBytes = totalBytes
+        self.hasInodes = hasInodes
+    }
 }
 
 /// An open file. Closed when the last reference goes.

@@ -13,6 +13,11 @@ struct RecordHeader: Equatable {
     var signal: UInt8
     var flags: RecordFlags
 
+    /// Whether this version knows what the record is.
+    var isKnown: Bool {
+        RecordKind.known.contains(kind) && RecordFlags.known.isSuperset(of: flags)
+    }
+
     /// Of the whole record in its file.
     var bytesOnDisk: Int { LogFormat.recordBytes(content: Int(storedBytes)) }
 
@@ -50,8 +55,9 @@ extension RecordHeader {
                     of: bytes.extracting(start + 8..<start + LogFormat.recordHeaderBytes),
                     offset: offset)
         else { return nil }
-        contentChecksum = bytes.littleEndian32(at: start + 8)
         position = bytes.littleEndian64(at: start + 12)
+        guard position < LogFormat.numberEnd else { return nil }
+        contentChecksum = bytes.littleEndian32(at: start + 8)
         receivedAt = bytes.littleEndian64(at: start + 20)
         itemCount = bytes.littleEndian32(at: start + 28)
         storedBytes = bytes.littleEndian32(at: start + 32)

@@ -164,7 +164,7 @@ struct Recovery {
         // have never been acknowledged.
         var tornItems = 0
         var unreadableEnd = 0
-        do throws(SystemError) {
+        do {
             let reader = try SegmentReader(segment, in: storage, bypassesPageCache: false)
             scanning: while true {
                 switch try reader.next(before: size, wanted: { _ in false }) {
@@ -175,6 +175,7 @@ struct Recovery {
                     if header.kind == .data { segment.note(header, end: end) }
                     segment.itemCount += tornItems
                     (torn, tornItems) = ([], 0)
+                case .newer(let error): throw LogOpenError("\(error)")
                 case .damaged(let range, let header):
                     torn.append(range)
                     if let header, header.kind == .data { tornItems += Int(header.itemCount) }
@@ -183,6 +184,8 @@ struct Recovery {
             }
             unreadableEnd = reader.unreadableEnd
             if try isFilling(torn, of: segment) { torn = [] }
+        } catch let error as LogOpenError {
+            throw error
         } catch {
             throw LogOpenError("\(segment.path): \(error)")
         }

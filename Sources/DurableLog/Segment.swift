@@ -59,7 +59,7 @@ struct Segment: Sendable {
     /// The number in a segment's name, also where the file was put aside, which adds to the name.
     static func number(inFileName name: String) -> UInt64? {
         guard name.utf8.count >= 20, name.dropFirst(16).hasPrefix(".seg"),
-            let number = UInt64(name.prefix(16), radix: 16),
+            let number = UInt64(name.prefix(16), radix: 16), number < LogFormat.numberEnd,
             name.hasPrefix(fileName(number))
         else { return nil }
         return number
@@ -98,12 +98,14 @@ struct Segment: Sendable {
         let content = bytes.extracting(LogFormat.recordHeaderBytes..<bytes.byteCount)
         var checksum = CRC32C()
         checksum.update(content)
-        guard checksum.value == record.contentChecksum else { return false }
+        let items = content.littleEndian64(at: 0)
+        guard checksum.value == record.contentChecksum, items < LogFormat.numberEnd
+        else { return false }
         dataEnd = offset
         self.bytes = fileBytes
         isSealed = true
         endPosition = record.position
-        itemCount = Int(truncatingIfNeeded: content.littleEndian64(at: 0))
+        itemCount = Int(items)
         firstReceivedAt = content.littleEndian64(at: 16)
         lastReceivedAt = content.littleEndian64(at: 24)
         lastWritten = content.littleEndian64(at: 32)

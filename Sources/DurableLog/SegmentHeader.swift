@@ -76,6 +76,11 @@ extension SegmentHeader {
         boot = BootTime(
             id: bytes.littleEndian128(at: 64), nanoseconds: bytes.littleEndian64(at: 80))
         itemsBefore = bytes.littleEndian64(at: 88)
+        guard
+            [number, firstPosition, previousEnd, itemsBefore].allSatisfy({
+                $0 < LogFormat.numberEnd
+            }), firstPosition > 0
+        else { throw .damaged }
         name = bytes.string(ByteRange(start: 98, end: 98 + nameCount))
     }
 }

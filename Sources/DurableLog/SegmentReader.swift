@@ -9,6 +9,8 @@ final class SegmentReader {
         /// Bytes that are no record. Where the header of one was readable, only its content is
         /// lost, and `header` says what it was.
         case damaged(Range<Int>, header: RecordHeader?)
+        /// A whole record that only a newer version can read. The reader stays before it.
+        case newer(LogReadError)
         case end
     }
 
@@ -60,16 +62,22 @@ final class SegmentReader {
         let start = offset
         let contentStart = start + LogFormat.recordHeaderBytes
         let isLoaded = try load(contentStart, Int(header.storedBytes), before: end)
-        offset += header.bytesOnDisk
-        expectedPosition = header.position + (header.kind == .data ? 1 : 0)
         let first = contentStart - bufferOffset
         let content = isLoaded ? first..<first + Int(header.storedBytes) : 0..<0
-        guard isLoaded, checksum(content) == header.contentChecksum,
-            UInt32(header.attachmentBytes) <= header.contentBytes,
-            RecordFlags.known.isSuperset(of: header.flags)
-        else { return .damaged(start..<offset, header: header) }
+        let isSound =
+            isLoaded && checksum(content) == header.contentChecksum
+            && UInt32(header.attachmentBytes) <= header.contentBytes
+        if isSound, !header.isKnown {
+            return .newer(
+                .newerRecord(
+                    path: segment.path, offset: start, kind: header.kind.rawValue,
+                    flags: header.flags.rawValue))
+        }
+        offset += header.bytesOnDisk
+        expectedPosition = header.position + (header.kind == .data ? 1 : 0)
+        guard isSound else { return .damaged(start..<offset, header: header) }
         guard header.kind == .data, wanted(header.position) else { return .record(header, nil) }
-        guard let record = record(header, content) else {
+        guard header.signal <= LogFormat.signalMax, let record = record(header, content) else {
             return .damaged(start..<offset, header: header)
         }
         return .record(header, record)

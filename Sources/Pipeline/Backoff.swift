@@ -1,12 +1,12 @@
 /// The pauses between attempts: they grow by a factor up to a ceiling, each spread at random, so
-/// that clients that failed together do not come back together.
+/// that clients that failed together do not come back together. None is below `pauseMin`.
 struct Backoff {
     private let settings: RetrySettings
     private var interval: Duration
 
     init(_ settings: RetrySettings) {
         self.settings = settings
-        interval = settings.initialInterval
+        interval = max(settings.initialInterval, settings.pauseMin)
     }
 
     /// The next pause: the interval ± `randomization_factor` of it.
@@ -14,8 +14,8 @@ struct Backoff {
         let spread = settings.randomizationFactor
         let factor =
             spread > 0 ? Double.random(in: (1 - spread)...(1 + spread), using: &random) : 1
-        let pause = interval * factor
-        interval = min(interval * settings.multiplier, settings.maxInterval)
+        let pause = max(interval * factor, settings.pauseMin)
+        interval = max(min(interval * settings.multiplier, settings.maxInterval), settings.pauseMin)
         return pause
     }
 }

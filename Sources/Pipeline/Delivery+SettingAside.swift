@@ -24,13 +24,11 @@ extension Delivery {
     ///
     /// - Returns: `false` when the time was over before there was room for them.
     func exclude(_ rejected: [RejectedItem], from lot: inout Lot) -> Bool {
-        precondition(!rejected.isEmpty, "BUG: an exporter excludes no item")
         let byBatch = Dictionary(grouping: rejected, by: \.batch)
         for (index, rejected) in byBatch.sorted(by: { $0.key < $1.key }) {
             let batch = lot.batches[index]
-            guard let indexed = batch.indexed() else {
-                preconditionFailure("BUG: an exporter names items of what cannot be read")
-            }
+            // What was indexed before is not read twice in two ways; then it waits, and is tried again.
+            guard let indexed = batch.indexed() else { return false }
             let parts = PayloadParts(batch.payload, indexed.index)
             let letters = letters(
                 of: batch, parts,
@@ -151,4 +149,17 @@ extension Delivery {
     }
 
     private static let deadLettersPause = Duration.seconds(1)
+}
+
+extension Lot {
+    /// Of items that an exporter wants excluded those that are in the lot and not yet excluded.
+    func known(_ items: [RejectedItem]) -> [RejectedItem] {
+        var seen: Set<[Int]> = []
+        return items.filter { item in
+            batches.indices.contains(item.batch)
+                && (0..<batches[item.batch].itemCount).contains(item.item)
+                && !batches[item.batch].excludedItems.contains(item.item)
+                && seen.insert([item.batch, item.item]).inserted
+        }
+    }
 }

@@ -18,23 +18,11 @@ public final class Delivery: Sendable {
         public var lastErrorAt: UInt64 = 0
     }
 
-    private enum Phase {
-        case delivering
-        /// Nothing comes after what the queue holds, and there is a deadline: pauses are short.
-        /// What is on the disk is left there at its first failure.
-        case draining
-        /// What is not delivered now is left where it is; what is in memory alone is lost.
-        case aborted
-        /// As before, but another exporter takes all of it over.
-        case leaving
-    }
-
     private struct State {
+        var lifecycle = DeliveryLifecycle()
         var isFailing = false
         var lastError: String?
         var lastErrorAt: UInt64 = 0
-        var phase = Phase.delivering
-        var consumersRunning = 0
         var abandonedItems = 0
     }
 
@@ -84,23 +72,33 @@ public final class Delivery: Sendable {
         }
     }
 
+    /// Starts the consumers, or none of them.
     public func start() throws(SystemError) {
-        state.withLock { $0.consumersRunning = settings.consumerCount }
-        for number in 0..<settings.consumerCount {
-            let thread = try Thread(name: "\(id.prefix(12))-\(number)") { [self] in consume() }
-            threads.withLock { $0.append(thread) }
+        let count = settings.consumerCount
+        state.withLock { $0.lifecycle = DeliveryLifecycle(consumers: count) }
+        for number in 0..<count {
+            do throws(SystemError) {
+                let thread = try Thread(name: "\(id.prefix(12))-\(number)") { [self] in consume() }
+                threads.withLock { $0.append(thread) }
+            } catch {
+                for _ in number..<count { handle(.consumerEnded) }
+                leave(within: .zero, isUndone: true)
+                throw error
+            }
         }
     }
+
+    // MARK: Ending
 
     /// Delivers what the queue holds, until the deadline; then leaves the rest. What a log on disk
     /// holds is left at the first failure already: the next start goes on with it.
     ///
+    /// - Parameter endsCursors: nobody comes after it, so that the logs are to keep nothing for it.
     /// - Returns: how many items are lost because they were in memory alone. They are counted as
     ///   dropped at shutdown.
-    public func drain(until deadline: Instant) -> Int {
-        queue.close()
-        begin(.draining)
-        end(until: queue.isDurable ? min(deadline, .now + Self.durableDrainMax) : deadline)
+    public func drain(until deadline: Instant, endsCursors: Bool = false) -> Int {
+        handle(.drain(endsCursors: endsCursors))
+        conclude(by: queue.isDurable ? min(deadline, .now + Self.durableDrainMax) : deadline)
         return state.withLock { $0.abandonedItems }
     }
 
@@ -108,53 +106,69 @@ public final class Delivery: Sendable {
     private static let durableDrainMax = Duration.seconds(2)
 
     /// Delivers what the logs have for an exporter that is gone from the configuration, however
-    /// long it takes, unless ``drain(until:)`` or ``leave(within:)`` ends it. What is left then
-    /// keeps its place in the logs.
+    /// long it takes, unless ``drain(until:endsCursors:)`` or ``leave(within:)`` ends it. What is
+    /// left then keeps its place in the logs.
     public func finish() {
-        queue.close()
-        _ = state.wait { $0.consumersRunning == 0 ? true : nil }
-        end(until: .now)
-        queue.closeCursors()
+        handle(.finish)
+        conclude(by: nil)
     }
 
     /// Stops where it is, and gives its cursors back to the logs, where its successor finds them.
-    public func leave(within limit: Duration) {
-        queue.stop()
-        begin(.leaving)
-        end(until: .now + limit)
-        queue.closeCursors()
+    ///
+    /// - Parameter isUndone: the configuration that it was made for has never come to run.
+    public func leave(within limit: Duration, isUndone: Bool = false) {
+        handle(.leave(isUndone: isUndone))
+        conclude(by: .now + limit)
     }
 
-    private func begin(_ phase: Phase) {
-        state.withLock { $0.phase = phase }
-        state.notifyAll()
+    /// Waits until no consumer is left, and ends what they used, unless another thread does; then
+    /// waits for that one.
+    private func conclude(by deadline: Instant?) {
+        if let deadline {
+            let isDone: Bool? = state.wait(until: deadline) {
+                $0.lifecycle.consumersRunning == 0 ? true : nil
+            }
+            if isDone == nil { handle(.deadlinePassed) }
+        }
+        _ = state.wait { $0.lifecycle.consumersRunning == 0 ? true : nil }
+        queue.waitForReservations()
+        handle(.consumersGone)
+        _ = state.wait { $0.lifecycle.hasEnded ? true : nil }
     }
 
-    private func end(until deadline: Instant) {
-        let isDone: Bool? = state.wait(until: deadline) { $0.consumersRunning == 0 ? true : nil }
-        if isDone == nil {
-            state.withLock { if $0.phase != .leaving { $0.phase = .aborted } }
-            state.notifyAll()
-            exporter.abort()
+    private func handle(_ event: DeliveryLifecycle.Event) {
+        for action in state.withLock({ $0.lifecycle.handle(event) }) { perform(action) }
+    }
+
+    private func perform(_ action: DeliveryLifecycle.Action) {
+        switch action {
+        case .closeQueue(let endsAtFailure): queue.close(endsAtFailure: endsAtFailure)
+        case .stopQueue: queue.stop()
+        case .wakeWaiters: state.notifyAll()
+        case .abortExporter: exporter.abort()
+        case .joinThreads: for thread in threads.withLock({ $0 }) { thread.join() }
+        case .closeExporter: exporter.close()
+        case .release(let cursors): queue.release(cursors)
+        case .reportEnd: handle(.concluded)
         }
-        // A second caller must not close what the first still waits for.
-        let threads = threads.withLock { threads in
-            defer { threads = [] }
-            return threads
-        }
-        guard !threads.isEmpty else { return }
-        for thread in threads { thread.join() }
-        exporter.close()
     }
 
     /// Gives back memory that the exporter keeps between lots.
     public func trim() { exporter.trim() }
 
     public var status: Status {
-        state.withLock { state in
-            Status(
-                queue: queue.status, isFailing: state.isFailing, lastError: state.lastError,
+        let queueStatus = queue.status
+        let trouble = queue.readTrouble
+        return state.withLock { state in
+            var status = Status(
+                queue: queueStatus, isFailing: state.isFailing, lastError: state.lastError,
                 lastErrorAt: state.lastErrorAt)
+            if let trouble {
+                status.isFailing = true
+                status.lastError = "the log cannot be read: \(trouble.error)"
+                status.lastErrorAt = trouble.since
+            }
+            return status
         }
     }
 
@@ -164,15 +178,14 @@ public final class Delivery: Sendable {
         } else {
             consume(CrashSlot())
         }
-        state.withLock { $0.consumersRunning -= 1 }
-        state.notifyAll()
+        handle(.consumerEnded)
     }
 
     private func consume(_ slot: borrowing CrashSlot) {
         while let lot = queue.nextLot(lotLimits) {
             sort(lot, slot)
             // What is in memory alone is still taken out, to be counted.
-            if queue.isDurable, state.withLock({ $0.phase }) == .aborted { break }
+            if queue.isDurable, phase == .aborted { break }
         }
     }
 
@@ -255,7 +268,7 @@ public final class Delivery: Sendable {
         var backoff = Backoff(settings.retry)
         var random = SystemRandomNumberGenerator()
         while true {
-            guard ![.aborted, .leaving].contains(state.withLock { $0.phase }) else { return .left }
+            guard !state.withLock({ $0.lifecycle.isOver }) else { return .left }
             if let records = lot.recordRange { slot.note(records) }
             let outcome = exporter.export(lot)
             slot.clear()
@@ -267,7 +280,12 @@ public final class Delivery: Sendable {
             case .tooLarge(let reason):
                 noteTooLarge(lot)
                 return .tooLarge(because: reason)
-            case .exclude(let items):
+            case .exclude(let named):
+                let items = lot.known(named)
+                // Or it would come again as it is, for ever.
+                guard !items.isEmpty else {
+                    return .rejected(because: named.first?.reason ?? "for no item")
+                }
                 if !exclude(items, from: &lot) { return .left }
             case .retry(let after, let reason):
                 if mustLeave() { return .left }
@@ -289,8 +307,8 @@ public final class Delivery: Sendable {
     /// Whether what has failed is left where it is: there is no time any more, or it is on the disk
     /// and the process is about to end.
     func mustLeave() -> Bool {
-        switch state.withLock({ $0.phase }) {
-        case .delivering: false
+        switch phase {
+        case .delivering, .finishing: false
         case .draining: queue.isDurable
         case .aborted, .leaving: true
         }
@@ -300,10 +318,12 @@ public final class Delivery: Sendable {
     /// back, and there is no time to lose. From then on pauses are short.
     func wait(_ pause: Duration) {
         let started = Instant.now
-        let phase = state.withLock { $0.phase }
-        let length = phase == .delivering ? pause : min(pause, Self.drainPauseMax)
-        _ = state.wait(until: started + length) { $0.phase == phase ? nil : true }
+        let phase = phase
+        let length = phase == .draining ? min(pause, Self.drainPauseMax) : pause
+        _ = state.wait(until: started + length) { $0.lifecycle.phase == phase ? nil : true }
     }
+
+    private var phase: DeliveryLifecycle.Phase { state.withLock { $0.lifecycle.phase } }
 
     private static let drainPauseMax = Duration.milliseconds(500)
 
@@ -344,8 +364,8 @@ public final class Delivery: Sendable {
     /// Leaves a lot unsettled: its logs have it again for whoever comes next.
     func abandon(_ lot: Lot) {
         let isLost = state.withLock { state in
-            if state.phase == .draining { state.phase = .aborted }
-            guard state.phase != .leaving, !queue.isDurable else { return false }
+            _ = state.lifecycle.handle(.lotLeft)
+            guard state.lifecycle.phase != .leaving, !queue.isDurable else { return false }
             state.abandonedItems += lot.itemCount
             return true
         }

@@ -101,8 +101,8 @@ extension RetrySettings {
     init(_ reader: inout MappingReader, standard: RetrySettings) {
         self = standard
         isEnabled = reader.bool("enabled", default: isEnabled)
-        initialInterval = reader.duration("initial_interval", default: initialInterval)
-        maxInterval = reader.duration("max_interval", default: maxInterval)
+        initialInterval = Self.interval("initial_interval", default: initialInterval, &reader)
+        maxInterval = Self.interval("max_interval", default: maxInterval, &reader)
         maxElapsedTime = reader.duration("max_elapsed_time", default: maxElapsedTime)
         // Below 1 the pauses shrink, down to the floor that delivery has.
         multiplier = reader.double("multiplier", default: multiplier, in: 0...1000)
@@ -113,6 +113,19 @@ extension RetrySettings {
                 at: "max_elapsed_time",
                 "is shorter than initial_interval: what fails once is never tried again")
         }
+    }
+
+    /// A pause between attempts, at least ``pauseFloor``.
+    private static func interval(
+        _ key: String, default standard: Duration, _ reader: inout MappingReader
+    ) -> Duration {
+        let wanted = reader.duration(key, default: standard)
+        guard wanted < pauseFloor else { return wanted }
+        reader.warning(
+            at: key,
+            "is below 100ms, which is used: a destination that is down must not be asked without "
+                + "a pause")
+        return pauseFloor
     }
 }
 

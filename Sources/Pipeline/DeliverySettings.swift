@@ -60,6 +60,11 @@ public struct RetrySettings: Sendable, Equatable {
     public var maxElapsedTime = Duration.zero
     public var multiplier = 1.5
     public var randomizationFactor = 0.5
+    /// No pause is shorter, whatever the intervals say and chance adds.
+    public var pauseMin = Self.pauseFloor
+
+    /// A destination that is down is asked ten times a second by each consumer at most.
+    public static let pauseFloor = Duration.milliseconds(100)
 
     public init() {}
 }

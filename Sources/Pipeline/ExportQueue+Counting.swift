@@ -43,3 +43,10 @@ extension ExportQueue.Arrivals {
         return true
     }
 }
+
+extension Int {
+    func addingClamped(_ other: Int) -> Int {
+        let (sum, isOver) = addingReportingOverflow(other)
+        return isOver ? (other > 0 ? .max : .min) : sum
+    }
+}

@@ -9,7 +9,7 @@ import Synchronization
 /// The logs keep the data; the queue decides which of it goes out next, and counts what is not yet
 /// done with.
 public final class ExportQueue: Sendable {
-    private struct Source {
+    struct Source {
         let log: DurableLog
         let cursor: LogCursor
         /// The exporter is to have nothing from this number on.
@@ -21,11 +21,22 @@ public final class ExportQueue: Sendable {
         var window = FIFO<QueuedBatch>()
         var windowItems = 0
         var windowBytes = 0
+        /// The log could not be read when it was last tried, and is not tried again before.
+        var retryAt: Instant?
     }
 
-    private struct Reading {
+    struct Reading {
         var sources: [Source] = []
-        var error: String?
+        /// Cursors that others have: they come when those are done with them.
+        var claims: [Claim] = []
+        /// The cursors were given back, or are on their way: what is granted later goes the same
+        /// way.
+        var isReleased = false
+    }
+
+    struct Claim {
+        let log: DurableLog
+        let claim: CursorClaim
     }
 
     /// What has room and was not appended yet, and where what was appended is counted.
@@ -51,46 +62,103 @@ public final class ExportQueue: Sendable {
         /// than the request.
         var isWaking = false
         var isClosed = false
+        /// A closed queue that cannot read a log, or has yet to get its cursor, is taken for empty.
+        var endsAtFailure = false
         var isStopped = false
         /// Made by others than the cursors, and handed out first.
         var extras = FIFO<Lot>()
     }
 
-    private enum Step {
+    enum Step {
         case lot(Lot, isMoreWaiting: Bool)
         case notBefore(Instant, missingItems: Int, missingBytes: Int)
-        case nothing
+        /// Nothing more now. There may be later without an arrival: a log that could not be read is
+        /// tried again at a time, and a cursor that was claimed has yet to come.
+        case nothing(retryAt: Instant?, isAwaitingCursor: Bool)
+    }
+
+    /// What a consumer finds that does not wait.
+    enum Poll {
+        case lot(Lot)
+        /// Nothing before something arrives after `wakeUps`, or the time comes.
+        case nothing(until: Instant?, wakeUps: UInt64)
+        case ended
     }
 
     let limit: QueueLimit
     /// A lock that does not spin: it is held while a log is read.
-    private let reading = Monitor(Reading())
+    let reading = Monitor(Reading())
+    /// Hands in a cursor that was granted: at once, unless a test has it come later.
+    let handIn: @Sendable (@escaping @Sendable () -> Void) -> Void
     let outstanding = Mutex(Outstanding())
     private let arrivals = Monitor(Arrivals())
     private let hasDurableLog = Atomic<Bool>(false)
 
-    public init(_ limit: QueueLimit) { self.limit = limit }
+    public init(_ limit: QueueLimit) {
+        self.limit = limit
+        handIn = { $0() }
+    }
+
+    init(_ limit: QueueLimit, handIn: @escaping @Sendable (@escaping @Sendable () -> Void) -> Void)
+    {
+        self.limit = limit
+        self.handIn = handIn
+    }
 
     // MARK: Sources
 
     /// Takes what the exporter is to have of a log from now on, or goes on with what was to end.
+    /// Where another exporter still has the cursor, its data comes when that one has done with it.
     public func add(
         _ log: DurableLog, of signal: Signal, cursor name: String, start: DurableLog.CursorStart,
         isSkippable: Bool
     ) {
         if log.settings.durability != .memory { hasDurableLog.store(true, ordering: .relaxed) }
         if resume(log) { return wake() }
-        let cursor = log.openCursor(name, start: start, isSkippable: isSkippable) {
-            [weak self] items, bytes in self?.noteArrival(items, bytes)
-        }
-        outstanding.withLock { $0.cursors.append((signal, cursor)) }
-        reading.withLock { $0.sources.append(Source(log: log, cursor: cursor)) }
-        wake()
+        claim(log, of: signal, name, start, isSkippable)
     }
 
-    /// Whether the exporter takes part in a log.
-    public func reads(_ log: DurableLog) -> Bool {
-        reading.withLock { $0.sources.contains { $0.log === log } }
+    /// Takes what a cursor has left in a log that does not feed the exporter, and nothing more.
+    public func adopt(
+        _ log: DurableLog, of signal: Signal, cursor name: String, isSkippable: Bool
+    ) {
+        let isNew = reading.withLock { reading in
+            let isThere =
+                reading.sources.contains { $0.log === log }
+                || reading.claims.contains { $0.log === log }
+            guard !isThere else { return false }
+            outstanding.withLock { _ = $0.ended.insert(ObjectIdentifier(log)) }
+            return true
+        }
+        if isNew { claim(log, of: signal, name, .end, isSkippable) }
+    }
+
+    private func claim(
+        _ log: DurableLog, of signal: Signal, _ name: String, _ start: DurableLog.CursorStart,
+        _ isSkippable: Bool
+    ) {
+        let claim = CursorClaim(
+            name, start: start, isSkippable: isSkippable,
+            onAdvance: { [weak self] items, bytes in self?.noteArrival(items, bytes) },
+            onGranted: { [self] cursor in handIn { [self] in receive(cursor, of: signal, log) } })
+        reading.withLock { $0.claims.append(Claim(log: log, claim: claim)) }
+        log.claim(claim)
+    }
+
+    /// A cursor is this queue's from now on, unless the queue has come to its end meanwhile.
+    private func receive(_ cursor: LogCursor, of signal: Signal, _ log: DurableLog) {
+        let isTaken = reading.withLock { reading in
+            reading.claims.removeAll { $0.log === log }
+            guard !reading.isReleased else { return false }
+            var source = Source(log: log, cursor: cursor)
+            source.isEnding = outstanding.withLock { outstanding in
+                outstanding.cursors.append((signal, cursor))
+                return outstanding.ended.contains(ObjectIdentifier(log))
+            }
+            reading.sources.append(source)
+            return true
+        }
+        if isTaken { wake() } else { log.close(cursor) }
     }
 
     // MARK: Room
@@ -135,30 +203,38 @@ public final class ExportQueue: Sendable {
     /// The next lot; waits until there is one. Nil when the queue was closed and is empty.
     public func nextLot(_ limits: LotLimits) -> Lot? {
         while true {
-            let (arrived, extra) = arrivals.withLock { arrivals in
-                arrivals.isWaking = false
-                return (arrivals, arrivals.extras.popFirst())
+            switch poll(limits) {
+            case .lot(let lot): return lot
+            case .ended: return nil
+            case .nothing(let time, let wakeUps):
+                _ = arrivals.wait(until: time) { $0.wakeUps == wakeUps ? nil : true }
             }
-            if arrived.isStopped { return nil }
-            if let extra { return extra }
-            // Asked before the logs are: what had room until then is in them.
-            let isLast = arrived.isClosed && outstanding.withLock { $0.reservedSum.records } == 0
-            let step = reading.withLock { take(limits, arrived.isClosed, from: &$0) }
-            var deadline: Instant?
-            switch step {
-            case .lot(let lot, let isMoreWaiting):
-                // The rest is another consumer's business: it may have to wait for its time.
-                if isMoreWaiting { wakeOne() }
-                return lot
-            case .nothing:
-                // A request that has room when the queue is closed still brings its batch.
-                if isLast { return nil }
-                waitForArrival(after: arrived, items: 1, bytes: 0)
-            case .notBefore(let time, let items, let bytes):
-                waitForArrival(after: arrived, items: items, bytes: bytes)
-                deadline = time
-            }
-            _ = arrivals.wait(until: deadline) { $0.wakeUps == arrived.wakeUps ? nil : true }
+        }
+    }
+
+    func poll(_ limits: LotLimits) -> Poll {
+        let (arrived, extra) = arrivals.withLock { arrivals in
+            arrivals.isWaking = false
+            return (arrivals, arrivals.isStopped ? nil : arrivals.extras.popFirst())
+        }
+        if arrived.isStopped { return .ended }
+        if let extra { return .lot(extra) }
+        // Asked before the logs are: what had room until then is in them.
+        let isLast = arrived.isClosed && outstanding.withLock { $0.reservedSum.records } == 0
+        switch reading.withLock({ take(limits, arrived.isClosed, from: &$0) }) {
+        case .lot(let lot, let isMoreWaiting):
+            // The rest is another consumer's business: it may have to wait for its time.
+            if isMoreWaiting { wakeOne() }
+            return .lot(lot)
+        case .nothing(let retryAt, let isAwaitingCursor):
+            let isEmpty = retryAt == nil && !isAwaitingCursor
+            // A request that has room when the queue is closed still brings its batch.
+            if isLast, isEmpty || arrived.endsAtFailure { return .ended }
+            waitForArrival(after: arrived, items: 1, bytes: 0)
+            return .nothing(until: retryAt, wakeUps: arrived.wakeUps)
+        case .notBefore(let time, let items, let bytes):
+            waitForArrival(after: arrived, items: items, bytes: bytes)
+            return .nothing(until: time, wakeUps: arrived.wakeUps)
         }
     }
 
@@ -179,8 +255,9 @@ public final class ExportQueue: Sendable {
     /// Sets what the consumers want to be woken for.
     private func waitForArrival(after arrived: Arrivals, items: Int, bytes: Int) {
         arrivals.withLock { arrivals in
-            arrivals.wantedItems = arrived.items + items
-            arrivals.wantedBytes = arrived.bytes + bytes
+            // What a configuration wants may be as much as a number can be.
+            arrivals.wantedItems = arrived.items.addingClamped(items)
+            arrivals.wantedBytes = arrived.bytes.addingClamped(bytes)
             if arrivals.hasEnough { arrivals.wakeUps += 1 }
         }
     }
@@ -205,10 +282,13 @@ public final class ExportQueue: Sendable {
 
     /// From now on nothing is reserved, and `nextLot` neither waits for lots to grow nor for new
     /// ones: it ends when there is nothing left.
-    public func close() {
+    ///
+    /// - Parameter endsAtFailure: also when there may be more that cannot be read now.
+    public func close(endsAtFailure: Bool = false) {
         outstanding.withLock { $0.isClosed = true }
         arrivals.withLock { arrivals in
             arrivals.isClosed = true
+            arrivals.endsAtFailure = endsAtFailure
             arrivals.extras = FIFO()
         }
         wake()
@@ -224,8 +304,8 @@ public final class ExportQueue: Sendable {
     /// The exporter gets nothing more of a log than what is there now or has room in it: that may
     /// have been acknowledged before its number is known.
     public func endAtPresent(_ log: DurableLog) {
-        outstanding.withLock { _ = $0.ended.insert(ObjectIdentifier(log)) }
         reading.withLock { reading in
+            outstanding.withLock { _ = $0.ended.insert(ObjectIdentifier(log)) }
             for index in reading.sources.indices where reading.sources[index].log === log {
                 reading.sources[index].isEnding = true
             }
@@ -233,26 +313,42 @@ public final class ExportQueue: Sendable {
         wake()
     }
 
-    /// Ends the cursors, wherever they stand.
-    public func removeCursors() {
-        let sources = reading.withLock { reading in
-            defer { reading.sources = [] }
-            return reading.sources
-        }
-        outstanding.withLock { $0.cursors = [] }
-        for source in sources { source.log.remove(source.cursor) }
+    /// What has room here may still be on its way into a log: who comes next is to find it there.
+    /// Of a closed queue, which gives no more room.
+    func waitForReservations() {
+        _ = arrivals.wait { _ in hasReservations ? nil : true }
     }
 
-    /// Gives the cursors back to their logs, which keep the places, but for those that have
-    /// nothing more to come: these are ended.
-    func closeCursors() {
-        let sources = reading.withLock { reading in
-            defer { reading.sources = [] }
-            return reading.sources
+    var hasReservations: Bool { outstanding.withLock { $0.reservedSum.records > 0 } }
+
+    /// Lets the cursors go. No consumer is left, and lots that are still out are settled by nobody.
+    func release(_ cursors: DeliveryLifecycle.Cursors) {
+        guard cursors != .stay else { return }
+        while let next = nextToRelease() { release(next, cursors) }
+    }
+
+    enum Releasable {
+        case claim(Claim)
+        case source(Source)
+    }
+
+    /// Takes one out, after which it is nobody's until it is released.
+    func nextToRelease() -> Releasable? {
+        reading.withLock { reading in
+            reading.isReleased = true
+            if let claim = reading.claims.popLast() { return .claim(claim) }
+            return reading.sources.popLast().map(Releasable.source)
         }
-        outstanding.withLock { $0.cursors = [] }
-        for source in sources {
-            if source.cursor.isPast(source.end) {
+    }
+
+    func release(_ one: Releasable, _ cursors: DeliveryLifecycle.Cursors) {
+        switch one {
+        case .claim(let waiting): waiting.log.withdraw(waiting.claim)
+        case .source(let source):
+            outstanding.withLock { $0.cursors.removeAll { $0.cursor === source.cursor } }
+            let isUndone = cursors == .undo && source.cursor.isNew
+            // What has nothing more to come is ended: a place would only hold segments.
+            if cursors == .end || isUndone || source.cursor.isPast(source.end) {
                 source.log.remove(source.cursor)
             } else {
                 source.log.close(source.cursor)
@@ -262,22 +358,21 @@ public final class ExportQueue: Sendable {
 
     /// The exporter reads a log on that was to end; `false` where it has ended.
     private func resume(_ log: DurableLog) -> Bool {
-        let isThere = reading.withLock { reading in
+        reading.withLock { reading in
             dropEnded(&reading)
+            outstanding.withLock { _ = $0.ended.remove(ObjectIdentifier(log)) }
             guard let index = reading.sources.firstIndex(where: { $0.log === log }) else {
-                return false
+                return reading.claims.contains { $0.log === log }
             }
             reading.sources[index].isEnding = false
             reading.sources[index].end = .max
             reading.sources[index].hasReadAll = false
             return true
         }
-        outstanding.withLock { _ = $0.ended.remove(ObjectIdentifier(log)) }
-        return isThere
     }
 
     /// Ends the cursors that were to end, and have come to it.
-    private func dropEnded(_ reading: inout Reading) {
+    func dropEnded(_ reading: inout Reading) {
         for index in reading.sources.indices where reading.sources[index].isEnding {
             let log = reading.sources[index].log
             guard !hasReserved(in: log) else { continue }
@@ -299,92 +394,11 @@ public final class ExportQueue: Sendable {
 
     /// Whether what waits is on the disk, and so outlives the process.
     var isDurable: Bool { hasDurableLog.load(ordering: .relaxed) }
-}
 
-extension ExportQueue {
-    /// More than this is not read ahead of what is handed out, whatever the lots ask for.
-    public static let windowBytesMax = 4 << 20
-    /// Read from a log at once.
-    private static let readBytes = 256 << 10
-
-    private func take(_ limits: LotLimits, _ isClosed: Bool, from reading: inout Reading) -> Step {
-        dropEnded(&reading)
-        for index in reading.sources.indices {
-            refill(&reading.sources[index], limits, &reading.error)
+    /// Why one of its logs cannot be read now.
+    var readTrouble: StorageTrouble? {
+        outstanding.withLock { outstanding in
+            outstanding.cursors.lazy.compactMap(\.cursor.readTrouble).first
         }
-        let oldest = reading.sources.indices
-            .compactMap { index in reading.sources[index].window.first.map { ($0, index) } }
-            .min { $0.0.enqueuedAt < $1.0.enqueuedAt }
-        guard let (first, _) = oldest else { return .nothing }
-        let indexes = reading.sources.indices.filter {
-            limits.mixesSignals || reading.sources[$0].window.first?.signal == first.signal
-        }
-        let items = indexes.reduce(0) { $0 + reading.sources[$1].windowItems }
-        let bytes = indexes.reduce(0) { $0 + reading.sources[$1].windowBytes }
-        let missingItems = limits.itemsMin - items
-        let missingBytes = min(limits.bytesMin, Self.windowBytesMax) - bytes
-        let ripe = first.enqueuedAt + limits.waitMax
-        guard
-            (missingItems <= 0 && missingBytes <= 0) || bytes >= Self.windowBytesMax || isClosed
-                || ripe <= .now
-        else { return .notBefore(ripe, missingItems: missingItems, missingBytes: missingBytes) }
-        let lot = fill(limits, indexes, from: &reading)
-        return .lot(lot, isMoreWaiting: reading.sources.contains { !$0.window.isEmpty })
-    }
-
-    /// Reads ahead until there is enough for a lot, or no more.
-    private func refill(_ source: inout Source, _ limits: LotLimits, _ error: inout String?) {
-        while source.windowBytes < Self.windowBytesMax, !source.hasReadAll,
-            source.window.isEmpty || source.windowItems < limits.itemsMin
-                || source.windowBytes < limits.bytesMin
-        {
-            let records: [PlacedRecord]
-            do throws(SystemError) {
-                records = try source.cursor.read(bytesMax: Self.readBytes)
-            } catch let failure {
-                error = "\(source.log.name): \(failure)"
-                return
-            }
-            guard let last = records.last else { return }
-            source.hasReadAll = last.position.number + 1 >= source.end
-            // What is read behind the end goes out with the rest: the log may be resumed.
-            for record in records {
-                let batch = QueuedBatch(record, from: source.log, source.cursor)
-                source.window.append(batch)
-                source.windowItems += batch.itemCount
-                source.windowBytes += batch.payload.count
-            }
-        }
-    }
-
-    private func fill(
-        _ limits: LotLimits, _ indexes: [Int], from reading: inout Reading
-    ) -> Lot {
-        var lot = Lot([])
-        var items = 0
-        var bytes = 0
-        // Always the oldest first, so that no pipeline waits behind another.
-        while lot.batches.count < limits.batchesMax,
-            let index = indexes.filter({ !reading.sources[$0].window.isEmpty }).min(by: {
-                reading.sources[$0].window.first!.enqueuedAt
-                    < reading.sources[$1].window.first!.enqueuedAt
-            }),
-            let next = reading.sources[index].window.first
-        {
-            items += next.itemCount
-            bytes += next.payload.count
-            let fits = items <= limits.itemsMax && bytes <= limits.bytesMax
-            guard lot.batches.isEmpty || fits else { break }
-            _ = reading.sources[index].window.popFirst()
-            reading.sources[index].windowItems -= next.itemCount
-            reading.sources[index].windowBytes -= next.payload.count
-            lot.batches.append(next)
-            // For the next batch of the lot, or to know whether somebody is to be woken for more:
-            // what came while a wake-up was under way has woken nobody.
-            if reading.sources[index].window.isEmpty {
-                refill(&reading.sources[index], LotLimits(), &reading.error)
-            }
-        }
-        return lot
     }
 }

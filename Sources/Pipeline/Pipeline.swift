@@ -74,6 +74,7 @@ public struct Pipeline: Sendable {
             for exporter in exporters {
                 exporter.metrics.enqueueFailed[signal].add(record.itemCount)
             }
+            if case .tooLarge = refusal { throw .tooLarge("\(refusal)") }
             throw Refusal(retryAfter: Self.retryAfterFull, reason: "\(refusal); send again later")
         }
         let size = BatchSize(items: record.itemCount, bytes: record.payload.count)

@@ -203,8 +203,9 @@ extension QueuedBatch {
 
     private init(_ placed: PlacedRecord, _ origin: BatchOrigin) {
         let record = placed.record
+        // The log hands out no other: on the disk it is damage, and in memory are ours alone.
         guard let signal = Signal(rawValue: record.signal) else {
-            preconditionFailure("BUG: a record of a signal that this version does not write")
+            preconditionFailure("BUG: the log handed out a record of a signal that nobody knows")
         }
         let now = SystemClock().unixNanoseconds
         let age = now - min(now, record.receivedAt)

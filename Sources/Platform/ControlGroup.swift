@@ -21,7 +21,9 @@ public enum ControlGroup {
                 }
             guard let mount else { continue }
             for path in pathsUpwards(from: String(parts[2])) {
-                if let limit = limit("\(mount.base)\(path)/\(mount.file)") { limits.append(limit) }
+                let group = "\(mount.base)\(path)"
+                limits += [limit("\(group)/\(mount.file)"), inheritedLimit(group)].compactMap(
+                    \.self)
             }
         }
         return limits.min()
@@ -40,9 +42,23 @@ public enum ControlGroup {
     }
 
     private static func limit(_ path: String) -> Int? {
-        guard let text = text(path)?.split(separator: "\n").first, let bytes = Int(text),
-            bytes > 0, bytes < 1 << 60
-        else { return nil }
+        text(path)?.split(separator: "\n").first.flatMap(limit(in:))
+    }
+
+    /// Version 1 says in a group's `memory.stat` what the groups above it allow, also those that
+    /// cannot be seen from here.
+    private static func inheritedLimit(_ group: String) -> Int? {
+        for line in text("\(group)/memory.stat")?.split(separator: "\n") ?? [] {
+            let words = line.split(separator: " ")
+            if words.count == 2, words[0] == "hierarchical_memory_limit" {
+                return limit(in: words[1])
+            }
+        }
+        return nil
+    }
+
+    private static func limit(in text: Substring) -> Int? {
+        guard let bytes = Int(text), bytes > 0, bytes < 1 << 60 else { return nil }
         return bytes
     }
 

@@ -68,14 +68,23 @@ public enum FileSystem {
         try FileDescriptor(opening: path, .read).synchronize()
     }
 
-    /// Bytes that a user without privileges may still write to the file system of `path`.
-    public static func freeBytes(_ path: String) throws(SystemError) -> Int {
+    /// What the file system of `path` has, and what a user without privileges may still take of it:
+    /// bytes, and whether one more file.
+    public static func room(
+        _ path: String
+    ) throws(SystemError) -> (freeBytes: Int, totalBytes: Int, hasInodes: Bool) {
         var status = statvfs()
         try systemCall("statvfs") { unsafe statvfs(path, &status) }
-        return Int(
-            clamping: UInt64(status.f_bavail).multipliedReportingOverflow(
-                by: UInt64(status.f_frsize)
-            ).partialValue)
+        func bytes(_ blocks: UInt) -> Int {
+            let (bytes, isOver) = UInt64(blocks).multipliedReportingOverflow(
+                by: UInt64(status.f_frsize))
+            return isOver ? .max : Int(clamping: bytes)
+        }
+        // A file system without a table of inodes, such as Btrfs, says 0 of 0.
+        return (
+            bytes(status.f_bavail), bytes(status.f_blocks),
+            status.f_files == 0 || status.f_favail > 0
+        )
     }
 
     public static func exists(_ path: String) -> Bool { unsafe access(path, F_OK) == 0 }

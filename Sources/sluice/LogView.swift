@@ -182,6 +182,12 @@ struct LogView {
             default: "\(event)"
             }
         }
+        faults += inspector.missing.map { missing in
+            "\(inspector.directory): records \(missing.numbers.lowerBound) to "
+                + "\(missing.numbers.upperBound - 1), \(missing.items) items, are missing "
+                + "(\(missing.place.rawValue)): they were acknowledged, as cursors and later "
+                + "segments tell, and some exporter has not delivered them"
+        }
         let verification = try inspector.verify()
         faults += verification.damages.map { damage in
             "\(damage.path) at \(damage.offset), \(damage.bytes) bytes: "

@@ -57,6 +57,7 @@ final class ModelDisk: Sendable {
         var unsynced: [NameChange] = []
         var directories: Set<String> = []
         var capacityBytes = Int.max
+        var hasInodes = true
         /// Storages made before the last crash reach nothing any more.
         var generation = 0
         var calls = 0

@@ -142,9 +142,11 @@ struct ModelStorage: LogStorage {
         }
     }
 
-    func freeBytes(_ path: String) throws(SystemError) -> Int {
+    func room(_ path: String) throws(SystemError) -> StorageRoom {
         try call("statvfs", .ask) { state throws(SystemError) in
-            max(0, state.capacityBytes - state.usedBytes)
+            StorageRoom(
+                freeBytes: max(0, state.capacityBytes - state.usedBytes),
+                hasInodes: state.hasInodes)
         }
     }
 }

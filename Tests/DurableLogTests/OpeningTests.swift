@@ -204,5 +204,5 @@ private final class CountingStorage: LogStorage {
         try disk.synchronizeDirectory(path)
     }
 
-    func freeBytes(_ path: String) throws(SystemError) -> Int { try disk.freeBytes(path) }
+    func room(_ path: String) throws(SystemError) -> StorageRoom { try disk.room(path) }
 }

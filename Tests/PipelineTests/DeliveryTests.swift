@@ -89,6 +89,7 @@ private func quick() -> DeliverySettings {
     settings.consumerCount = 2
     settings.retry.initialInterval = .milliseconds(1)
     settings.retry.maxInterval = .milliseconds(2)
+    settings.retry.pauseMin = .zero
     return settings
 }
 

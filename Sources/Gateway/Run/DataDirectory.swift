@@ -20,13 +20,13 @@ final class DataDirectory: Sendable {
     let epoch = LogEpoch.random()
     /// 32 hexadecimal digits, kept in the file `id`; without files, of this run alone.
     let directoryID: String
-    private let log: Logger
-    private let metrics: MetricRegistry
+    let log: Logger
+    let metrics: MetricRegistry
     private let clock: any Clock
     private let logs = Mutex(Logs())
     private let lags = LagHistory()
     private let cursorMetrics: CursorMetrics
-    private let lock: FileDescriptor?
+    private let lock: DataDirectoryLock?
     let safety: DeliverySafety
     private let stopping = Monitor(false)
     private let thread = Mutex<Platform.Thread?>(nil)
@@ -42,7 +42,7 @@ final class DataDirectory: Sendable {
         self.clock = clock
         cursorMetrics = CursorMetrics(metrics)
         let isDurable = settings.log.durability != .memory
-        lock = isDurable ? try Self.lock(settings.directory) : nil
+        lock = isDurable ? try DataDirectoryLock.take(settings.directory) : nil
         directoryID = isDurable ? try Self.id(of: settings.directory) : epoch.description
         safety = isDurable ? try Self.safety(settings, log, clock) : DeliverySafety()
         do throws(SystemError) {
@@ -56,36 +56,6 @@ final class DataDirectory: Sendable {
             thread.withLock { $0 = started }
         } catch {
             throw ComponentError("cannot start the thread that keeps the logs: \(error)")
-        }
-    }
-
-    /// Takes the directory for this process. The lock goes with the process, however it ends.
-    private static func lock(_ directory: String) throws(ComponentError) -> FileDescriptor {
-        do throws(SystemError) {
-            try FileSystem.makeDirectory(directory)
-            // Or a power loss could take the directory with all that is in it.
-            try FileSystem.synchronizeDirectory(FileSystem.parent(of: directory))
-            let file = try FileDescriptor(
-                opening: "\(directory)/lock", .readWrite, creating: .ifMissing)
-            guard try file.tryLock() else {
-                var text: [UInt8] = []
-                _ = try? file.read(at: 0, upTo: 32, appendingTo: &text)
-                let owner = String(decoding: text.prefix { $0 > 32 }, as: UTF8.self)
-                throw SystemError(call: owner, errno: 0)
-            }
-            try file.truncate(to: 0)
-            try file.writeAll(Array("\(CurrentProcess.id)\n".utf8).rawSpan)
-            return file
-        } catch {
-            guard error.errno != 0 else {
-                throw ComponentError(
-                    "the data directory '\(directory)' is in use by process \(error.call); stop "
-                        + "it, or give this one another service.log.directory")
-            }
-            throw ComponentError(
-                "the data directory '\(directory)' cannot be used: \(error); set "
-                    + "service.log.directory to one that this user may write to, or "
-                    + "service.log.durability to memory")
         }
     }
 
@@ -259,76 +229,5 @@ final class DataDirectory: Sendable {
             "a log is filling up: an exporter does not keep up", LogField("pipeline", durable.name),
             LogField("percent", Int(status.filling * 100)),
             LogField("bytes", status.neededBytes), LogField("max_size", durable.settings.bytesMax))
-    }
-
-    private func observe(_ durable: DurableLog) {
-        func gauge(_ name: String, _ help: String, _ value: @escaping @Sendable () -> Int) {
-            metrics.observableGauge(name, help: help, labels: ["pipeline"])
-                .with(durable.name).observe { Double(value()) }
-        }
-        gauge("sluice_log_bytes", "Bytes of a pipeline's log.") { durable.status.bytes }
-        gauge("sluice_log_needed_bytes", "Bytes of it that some exporter has yet to deliver.") {
-            durable.status.neededBytes
-        }
-        gauge("sluice_log_max_bytes", "The log's limit, max_size.") { durable.settings.bytesMax }
-        gauge("sluice_log_damaged_bytes", "Bytes found damaged since the start.") {
-            durable.counters.damagedBytes.load(ordering: .relaxed)
-        }
-        gauge("sluice_log_written_bytes", "Bytes written since the start.") {
-            durable.counters.writtenBytes.load(ordering: .relaxed)
-        }
-        gauge("sluice_log_commits", "Group commits since the start.") {
-            durable.counters.commits.load(ordering: .relaxed)
-        }
-        gauge("sluice_log_commit_failures", "Group commits that failed since the start.") {
-            durable.counters.commitFailures.load(ordering: .relaxed)
-        }
-    }
-
-    private func report(_ pipeline: String) -> @Sendable (LogEvent) -> Void {
-        let log = log
-        let name = LogField("pipeline", pipeline)
-        return { event in
-            switch event {
-            case .tornEnd(let segment, let bytes):
-                log.info(
-                    "the log's end was cut: the last run did not stop by itself", name,
-                    LogField("segment", segment), LogField("bytes", bytes))
-            case .damaged(let segment, let offset, let bytes, let savedTo):
-                log.error(
-                    "the log is damaged; reading goes on behind it", name,
-                    LogField("segment", segment), LogField("offset", offset),
-                    LogField("bytes", bytes), LogField("saved_to", savedTo ?? "nowhere"))
-            case .unreadable(let segment, let movedTo):
-                log.error(
-                    "a file of the log is no segment", name, LogField("segment", segment),
-                    LogField("moved_to", movedTo ?? "nowhere"))
-            case .segmentAbandoned(let segment, let error):
-                log.error(
-                    "writing the log failed; another segment is begun", name,
-                    LogField("segment", segment), LogField("error", error))
-            case .refusing(let refusal):
-                log.error("new data is refused", name, LogField("reason", "\(refusal)"))
-            case .accepting: log.info("new data is accepted again", name)
-            case .skipped(let cursor, let first, let last, let items, let isExpired):
-                log.error(
-                    "items given up", name, LogField("exporter", cursor),
-                    LogField("because", isExpired ? "older than max_age" : "the log was full"),
-                    LogField("first", first), LogField("last", last), LogField("items", items))
-            case .cursorsNotSaved(let error):
-                log.rateLimited.error(
-                    "cursors could not be saved; after a crash more is delivered twice", name,
-                    LogField("error", error))
-            case .cursorsUnreadable(let error):
-                log.error(
-                    "the cursors cannot be read; everything in the log is delivered again", name,
-                    LogField("error", error))
-            case .orphanedCursor(let cursor, let items):
-                log.warn(
-                    "the log keeps items for an exporter that is not configured", name,
-                    LogField("exporter", cursor), LogField("items", items),
-                    LogField("either", "configure it again or name it in service.log.abandon"))
-            }
-        }
     }
 }

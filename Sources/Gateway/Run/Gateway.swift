@@ -121,15 +121,12 @@ public final class Gateway: Sendable {
         guard let graph = state.withLock({ $0.graph }) else { return }
         for name in data.leftovers(besides: graph.plan.pipelines.map(\.id)) {
             do throws(ComponentError) {
-                let leftover = try data.log(of: name)
-                guard let signal = Signal(pipeline: name) else { continue }
-                for (cursor, items) in leftover.orphanedCursors where items > 0 {
-                    graph.exporters.first { $0.plan.cursor == cursor }?.add(leftover, of: signal)
-                }
+                _ = try data.log(of: name)
             } catch {
                 log.error("an earlier log cannot be read", LogField("reason", error.description))
             }
         }
+        adoptOrphans(graph)
         data.abandonOrphans(graph.plan.log.abandoned)
     }
 
@@ -139,8 +136,7 @@ public final class Gateway: Sendable {
     /// - Throws: why it is refused; the old one goes on then.
     public func reload(_ plan: GatewayPlan) throws(ComponentError) {
         guard let previous = state.withLock({ $0.graph }) else { return }
-        let retiring = state.withLock { $0.retiring.flatMap(\.exporters) }
-        let graph = try builder.build(plan, after: previous, retiring: retiring)
+        let graph = try builder.build(plan, after: previous)
         for running in graph.receivers {
             running.receiver.feed(graph.intakes[running.plan.id] ?? [:])
         }
@@ -165,6 +161,7 @@ public final class Gateway: Sendable {
     private func retire(_ previous: Graph, replacedBy graph: Graph) throws(ComponentError) {
         handOver(from: previous.exporters, to: graph)
         handOver(from: state.withLock { $0.retiring.flatMap(\.exporters) }, to: graph)
+        adoptOrphans(graph)
         forgetRetired()
         let receivers = previous.receivers.filter { old in
             !graph.receivers.contains { $0.receiver === old.receiver }
@@ -187,8 +184,7 @@ public final class Gateway: Sendable {
                 let deadline = Instant.now + timeout
                 for receiver in receivers { _ = receiver.drain(until: deadline) }
                 if isDurable { return deliveries.forEach { $0.finish() } }
-                let lost = Self.drain(deliveries, until: deadline)
-                for delivery in deliveries { delivery.queue.removeCursors() }
+                let lost = Self.drain(deliveries, until: deadline, endsCursors: true)
                 if lost > 0 {
                     log.error(
                         "a reload removed exporters that did not deliver in time",
@@ -212,20 +208,31 @@ public final class Gateway: Sendable {
         for retired in done { retired.thread.join() }
     }
 
+    /// Has exporters go on with what logs hold for their cursors that don't feed them: what the same
+    /// cursor was left with by an exporter before.
+    private func adoptOrphans(_ graph: Graph) {
+        for log in data.all {
+            guard let signal = Signal(pipeline: log.name) else { continue }
+            for exporter in graph.exporters where !graph.feeds(exporter.plan.id, from: log) {
+                // Also one that is held: whoever holds it may be about to give it back.
+                guard log.hasRest(of: exporter.plan.cursor) else { continue }
+                exporter.delivery.queue.adopt(
+                    log, of: signal, cursor: exporter.plan.cursor,
+                    isSkippable: exporter.plan.delivery.whenFull == .skip)
+            }
+        }
+    }
+
+    /// Has exporters leave whose cursors others claim.
     private func handOver(from exporters: [Graph.RunningExporter], to graph: Graph) {
         for old in exporters {
-            let logs = old.delivery.queue.cursors.map(\.log)
             let successor = graph.exporters.first { $0.plan.cursor == old.plan.cursor }
             if let successor, successor.delivery !== old.delivery {
                 old.delivery.leave(within: Self.handOverTimeout)
-                for log in logs {
-                    guard let signal = Signal(pipeline: log.name) else { continue }
-                    successor.add(log, of: signal)
-                }
             }
-            // What a pipeline has had for it is still delivered; what comes is not for it.
             let reader = successor ?? old
-            for log in logs where !graph.feeds(reader.plan.id, from: log) {
+            for log in data.all where !graph.feeds(reader.plan.id, from: log) {
+                // What a pipeline has had for it is still delivered; what comes is not for it.
                 reader.delivery.queue.endAtPresent(log)
             }
         }
@@ -266,12 +273,14 @@ public final class Gateway: Sendable {
     }
 
     /// Drains all at once: the slow ones share the time.
-    private static func drain(_ deliveries: [Delivery], until deadline: Instant) -> Int {
+    private static func drain(
+        _ deliveries: [Delivery], until deadline: Instant, endsCursors: Bool = false
+    ) -> Int {
         let lost = Monitor(0)
         var threads: [Thread] = []
         for delivery in deliveries {
             let work: @Sendable () -> Void = {
-                let count = delivery.drain(until: deadline)
+                let count = delivery.drain(until: deadline, endsCursors: endsCursors)
                 lost.withLock { $0 += count }
             }
             if let thread = try? Thread(name: "drain", work) {

@@ -17,15 +17,8 @@ struct Graph {
         var plan: GatewayPlan.ExporterPlan
         var delivery: Delivery
 
-        /// Opens its place in a log, unless one of `others` has it open.
-        func add(
-            _ log: DurableLog, of signal: Signal, unlessHeldBy others: [RunningExporter] = []
-        ) {
-            let isHeld = others.contains {
-                $0.delivery !== delivery && $0.plan.cursor == plan.cursor
-                    && $0.delivery.queue.reads(log)
-            }
-            if isHeld { return }
+        /// Takes its place in a log, now or when the exporter that has it is done with it.
+        func add(_ log: DurableLog, of signal: Signal) {
             delivery.queue.add(
                 log, of: signal, cursor: plan.cursor, start: plan.delivery.start,
                 isSkippable: plan.delivery.whenFull == .skip)
@@ -57,10 +50,8 @@ struct GraphBuilder {
 
     /// - Throws: why a component could not be made. Nothing of `previous` has changed then, and
     ///   what was made for the new graph is stopped.
-    ///
-    /// - Parameter retiring: exporters that are gone from `previous`, and still deliver.
     func build(
-        _ plan: GatewayPlan, after previous: Graph?, retiring: [Graph.RunningExporter] = []
+        _ plan: GatewayPlan, after previous: Graph?
     ) throws(ComponentError) -> Graph {
         var graph = Graph(plan: plan)
         var made: [Graph.RunningExporter] = []
@@ -75,9 +66,8 @@ struct GraphBuilder {
                 made.append(running)
                 graph.exporters.append(running)
             }
-            let others = (previous?.exporters ?? []) + retiring
-            try openCursors(plan, graph.exporters, heldBy: others)
-            graph.ownSpans = try ownSpans(plan, graph.exporters, heldBy: others)
+            try claimCursors(plan, graph.exporters)
+            graph.ownSpans = try ownSpans(plan, graph.exporters)
             let pipelines = try makePipelines(plan, graph.exporters, &graph.processors)
             graph.intakes = makeIntakes(plan, pipelines)
             // Each can be taken over once: two new receivers on one port stay a mistake.
@@ -97,35 +87,38 @@ struct GraphBuilder {
                 running.receiver.stopAccepting()
                 _ = running.receiver.drain(until: .now)
             }
-            // Their cursors' places stay, for the next attempt.
-            for running in made { running.delivery.leave(within: .zero) }
+            // What the logs knew of them before stays, for the next attempt.
+            for running in made { running.delivery.leave(within: .zero, isUndone: true) }
+            for running in graph.exporters where previous?.exporter(like: running.plan) != nil {
+                for log in data.all where previous?.feeds(running.plan.id, from: log) == false {
+                    running.delivery.queue.endAtPresent(log)
+                }
+            }
             throw error
         }
         return graph
     }
 
-    /// Opens the places of exporters in the logs before anything new can come into them. What an
-    /// exporter of a graph before holds is handed over later: see `Gateway.reload`.
-    private func openCursors(
-        _ plan: GatewayPlan, _ exporters: [Graph.RunningExporter],
-        heldBy others: [Graph.RunningExporter]
+    /// Claims the places of exporters in the logs before anything new can come into them. What an
+    /// exporter of a graph before holds comes when that one leaves: see `Gateway.reload`.
+    private func claimCursors(
+        _ plan: GatewayPlan, _ exporters: [Graph.RunningExporter]
     ) throws(ComponentError) {
         for pipeline in plan.pipelines {
             let log = try data.log(of: pipeline.id)
             for exporter in exporters where pipeline.exporters.contains(exporter.plan.id) {
-                exporter.add(log, of: pipeline.signal, unlessHeldBy: others)
+                exporter.add(log, of: pipeline.signal)
             }
         }
     }
 
     private func ownSpans(
-        _ plan: GatewayPlan, _ exporters: [Graph.RunningExporter],
-        heldBy others: [Graph.RunningExporter]
+        _ plan: GatewayPlan, _ exporters: [Graph.RunningExporter]
     ) throws(ComponentError) -> Pipeline? {
         let takers = exporters.filter { plan.telemetry.spanExporters.contains($0.plan.id) }
         guard !takers.isEmpty else { return nil }
         let log = try data.log(of: Self.ownSpansLog)
-        for exporter in takers { exporter.add(log, of: .traces, unlessHeldBy: others) }
+        for exporter in takers { exporter.add(log, of: .traces) }
         return Pipeline(
             id: Self.ownSpansLog, signal: .traces, steps: [], log: log,
             exporters: takers.map(\.delivery), flow: flows.flow(of: Self.ownSpansLog))

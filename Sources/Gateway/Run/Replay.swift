@@ -180,7 +180,7 @@ final class Replay: Sendable {
     }
 
     private func next(_ scan: LogScan, _ log: DurableLog) throws(Failure) -> PlacedRecord? {
-        do throws(SystemError) {
+        do throws(LogReadError) {
             return try scan.nextRecord()
         } catch {
             throw Failure(reason: "the log of \(log.name) cannot be read: \(error)")
