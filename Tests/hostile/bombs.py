@@ -25,6 +25,17 @@ INDEX = [
     empties("traces", "empty_resources", 62 * MEBIBYTE, encoding="json"),
     empties("metrics", "empty_points", 62 * MEBIBYTE),
 ]
+# As many messages as one request may have (service.limits.request_messages), and nothing in them.
+NEAR = [
+    empties("traces", "empty_resources", 980_000),
+    empties("logs", "empty_scopes", 980_000),
+    empties("metrics", "empty_items", 980_000),
+    empties("traces", "least_items", 15 * MEBIBYTE),
+    empties("logs", "empty_items", 980_000),
+    empties("logs", "empty_items", 1_400_000, encoding="json"),
+    empties("metrics", "a_point_each_metric", 3_600_000),
+    empties("traces", "an_item_each_resource", 5_000_000),
+]
 # What decoration makes of resources without items.
 GROWTH = [
     empties("traces", "empty_resources", 560_000),
@@ -44,15 +55,15 @@ REPAIR = [
 ]
 # Behind the log: each exporter writes each of these out.
 EXPORT = [
-    empties("logs", "empty_items", MEBIBYTE),
+    empties("logs", "empty_items", 980_000),
     empties("traces", "least_items", 2 * MEBIBYTE),
-    empties("traces", "one_span_of_events", MEBIBYTE, width=1),
+    empties("traces", "one_span_of_events", 980_000, width=1),
     empties("traces", "shared_resource", MEBIBYTE, width=100, text=200, characters="control"),
     empties("metrics", "buckets", 4 * MEBIBYTE),
     empties("metrics", "exponential_buckets", 4 * MEBIBYTE),
     empties("logs", "bushes", MEBIBYTE, depth=20, width=3),
 ]
-ALL = INDEX + GROWTH + REPAIR + EXPORT
+ALL = INDEX + NEAR + GROWTH + REPAIR + EXPORT
 
 
 @functools.lru_cache(32)

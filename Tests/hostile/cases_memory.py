@@ -64,6 +64,11 @@ def empty_messages_take_no_gigabytes(lab):
     withstands(lab, configuration({"nop": {}}), bombs.INDEX, 2, 4 if lab.is_long else 1)
 
 
+@case
+def as_many_messages_as_are_allowed_stay_in_bounds(lab):
+    withstands(lab, configuration({"nop": {}}), bombs.NEAR, 6, 6 if lab.is_long else 1)
+
+
 @case(is_long=True)
 def eight_at_once_take_no_gigabytes(lab):
     withstands(lab, configuration({"nop": {}}), bombs.INDEX, 8, 4)
