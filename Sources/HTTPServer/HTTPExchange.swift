@@ -13,6 +13,8 @@ public final class HTTPExchange: Sendable {
     public let note: Int
     /// What the request may take of the memory for bodies, beside the body itself.
     public let share: PeerShare
+    /// Whose turn it is where requests are worked on elsewhere.
+    public var sender: Peer { share.peer }
     private let connection: HTTPServerConnection
     private let number: Int
     private let isAnswered = Atomic<Bool>(false)

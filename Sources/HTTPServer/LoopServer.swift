@@ -11,8 +11,9 @@ final class LoopServer: @unchecked Sendable {
     let handler: any HTTPHandler
     let observer: any HTTPServerObserver
     private let openConnections: Monitor<Int>
-    /// Its part of the shared limit. The kernel gives each loop about as many connections as the
-    /// others, and those that came first to one are not to wait until another has taken all.
+    /// Of the shared limit, half as much again as its part of it. The kernel gives each loop about
+    /// as many connections as the others; those that came first to one are not turned away because
+    /// another was quicker to take them all.
     private let connectionsMax: Int
     private var listeners: [Listener] = []
     private var connections = ConnectionSet()
@@ -24,7 +25,8 @@ final class LoopServer: @unchecked Sendable {
         loop: EventLoop, settings: HTTPServerSettings, handler: any HTTPHandler,
         observer: any HTTPServerObserver, openConnections: Monitor<Int>, loopCount: Int
     ) {
-        connectionsMax = (settings.shared.connections.max + loopCount - 1) / loopCount
+        let shared = settings.shared.connections.max
+        connectionsMax = loopCount == 1 ? shared : shared * 3 / (loopCount * 2) + 1
         self.loop = loop
         self.settings = settings
         self.handler = handler

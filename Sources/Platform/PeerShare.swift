@@ -16,6 +16,7 @@ public struct PeerShare: Sendable {
     }
 
     public var budget: ByteBudget { shares.budget }
+    public var peer: Peer { account.peer }
 
     /// Takes all of `bytes`, or nothing and returns `false`.
     ///

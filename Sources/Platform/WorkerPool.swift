@@ -3,25 +3,26 @@ public final class WorkerPool: Sendable {
     public typealias Job = @Sendable () -> Void
 
     private struct State {
-        var queue: [Job] = []
-        /// Jobs before this offset were taken already; compacted now and then.
-        var taken = 0
+        /// Of each peer that has some.
+        var jobs: [Peer: FIFO<Job>] = [:]
+        /// Peers that have jobs, each once, in the order of their turns.
+        var turns = FIFO<Peer>()
+        var waiting = 0
         var running = 0
         var isStopping = false
 
-        var waiting: Int { queue.count - taken }
+        mutating func append(_ job: @escaping Job, of peer: Peer) {
+            if jobs[peer] == nil { turns.append(peer) }
+            jobs[peer, default: FIFO()].append(job)
+            waiting += 1
+        }
 
+        /// One job of each peer in turn, so that the many of one are not before the first of
+        /// another.
         mutating func next() -> Job? {
-            guard taken < queue.count else { return nil }
-            let job = queue[taken]
-            taken += 1
-            if taken == queue.count {
-                queue.removeAll(keepingCapacity: true)
-                taken = 0
-            } else if taken >= 64, taken * 2 >= queue.count {
-                queue.removeFirst(taken)
-                taken = 0
-            }
+            guard let peer = turns.popFirst(), let job = jobs[peer]?.popFirst() else { return nil }
+            if jobs[peer]?.isEmpty ?? true { jobs[peer] = nil } else { turns.append(peer) }
+            waiting -= 1
             running += 1
             return job
         }
@@ -30,10 +31,13 @@ public final class WorkerPool: Sendable {
     private let state = Monitor(State())
     private let threads: [Thread]
     private let waitingMax: Int
+    /// A peer that has fewer waiting is let in beyond `waitingMax`, up to twice that.
+    private var fewJobs: Int { waitingMax / 8 }
 
     /// - Parameters:
     ///   - name: of the threads, followed by their number.
-    ///   - waitingMax: jobs that may wait; `submit` refuses beyond it.
+    ///   - waitingMax: jobs that may wait; beyond it `submit` refuses peers that have more than a
+    ///     few of them.
     public init(name: String, threads count: Int, waitingMax: Int) throws(SystemError) {
         precondition(count > 0, "BUG: a pool without a thread would never do its work")
         self.waitingMax = waitingMax
@@ -54,11 +58,15 @@ public final class WorkerPool: Sendable {
 
     deinit { stop() }
 
-    /// `false` when the queue is full or the pool is stopping; then the job won't run.
-    public func submit(_ job: @escaping Job) -> Bool {
+    /// `false` when too many wait or the pool is stopping; then the job won't run.
+    /// - Parameter peer: who is the reason for it; peers have their turns.
+    public func submit(for peer: Peer = .local, _ job: @escaping Job) -> Bool {
         let accepted = state.withLock { state in
-            guard !state.isStopping, state.waiting < waitingMax else { return false }
-            state.queue.append(job)
+            let isFull =
+                state.waiting >= waitingMax
+                && (state.jobs[peer]?.count ?? 0 >= fewJobs || state.waiting >= 2 * waitingMax)
+            guard !state.isStopping, !isFull else { return false }
+            state.append(job, of: peer)
             return true
         }
         if accepted { state.notifyAll() }

@@ -24,7 +24,7 @@ import Testing
 
     @Test(arguments: [
         (0, 1, false, 30), (1, 20, false, 30), (1000, 1, false, 30), (1100, 1, false, 600),
-        (1100, 1, true, 600), (1000, 1, true, 2), (0, 1, true, 2), (100_000, 1, true, 600),
+        (2200, 1, true, 600), (1000, 1, true, 2), (0, 1, true, 2), (100_000, 1, true, 600),
     ])
     func `A body ends that is late, or slower than the least rate`(
         bytes: Int, every: Int, isScarce: Bool, expected: Int

@@ -109,6 +109,29 @@ import Testing
         #expect(mailbox.takeAll() == [5])
     }
 
+    @Test func `In a pool peers have their turns, and one with few jobs is let in`() throws {
+        let pool = try WorkerPool(name: "test", threads: 1, waitingMax: 8)
+        let gate = Monitor(false)
+        let order = Monitor<[UInt32]>([])
+        func submit(_ peer: UInt32) -> Bool {
+            pool.submit(for: .ipv4(peer)) {
+                _ = gate.wait { $0 ? true : nil }
+                order.withLock { $0.append(peer) }
+            }
+        }
+        #expect(submit(0))
+        while pool.waitingCount > 0 {}
+        #expect((0..<9).map { _ in submit(1) } == Array(repeating: true, count: 8) + [false])
+        #expect(submit(2))
+        #expect(!submit(2))
+        #expect(submit(3))
+        gate.withLock { $0 = true }
+        gate.notifyAll()
+        #expect(pool.drain(until: .now + .seconds(10)))
+        #expect(order.withLock { $0 } == [0, 1, 2, 3, 1, 1, 1, 1, 1, 1, 1])
+        pool.stop()
+    }
+
     @Test func `A pool refuses beyond its queue, drains, and finishes what it took`() throws {
         let pool = try WorkerPool(name: "test", threads: 1, waitingMax: 2)
         let gate = Monitor(false)

@@ -11,8 +11,11 @@ import Telemetry
 /// Source: the OTLP specification 1.11, "OTLP/HTTP".
 final class OTLPHTTPHandler: HTTPHandler {
     /// Beyond it a body is decompressed and transcoded off the loop, so that no loop stalls for its
-    /// neighbours. It bounds what is decompressed on the loop as well.
-    static let onLoopBytesMax = 1 << 20
+    /// neighbours. It bounds what is decompressed on the loop as well. A byte of JSON costs about
+    /// four times what one of protobuf does.
+    static func onLoopBytesMax(_ content: BodyEncoding) -> Int {
+        content == .json ? 256 << 10 : 1 << 20
+    }
 
     private let settings: OTLPReceiverSettings
     private let reader: OTLPHeadReader
@@ -109,12 +112,14 @@ final class OTLPHTTPHandler: HTTPHandler {
         let memory = RequestMemory(
             exchange.share, environment.requestLimits, bodyBytes: body.count)
         let reply = OTLPReply(exchange: exchange, head: head, memory: memory)
-        guard body.count <= Self.onLoopBytesMax else { return handOver(body, otlp, reply) }
+        guard body.count <= Self.onLoopBytesMax(otlp.body.content) else {
+            return handOver(body, otlp, reply)
+        }
         work(body, otlp, reply, isOnLoop: true)
     }
 
     private func handOver(_ body: [UInt8], _ request: OTLPRequest, _ reply: OTLPReply) {
-        let isTaken = environment.workers.submit { [self] in
+        let isTaken = environment.workers.submit(for: reply.exchange.sender) { [self] in
             work(body, request, reply, isOnLoop: false)
         }
         if !isTaken {
@@ -129,7 +134,8 @@ final class OTLPHTTPHandler: HTTPHandler {
             do throws(OTLPWorkspace.Failure) {
                 let checked = try workspace.check(
                     body, request, bytesMax: settings.bodyBytesMax,
-                    loopBytesMax: isOnLoop ? Self.onLoopBytesMax : nil, reply.memory)
+                    loopBytesMax: isOnLoop ? Self.onLoopBytesMax(request.body.content) : nil,
+                    reply.memory)
                 if isOnLoop, growsMuch(checked.batch, request) { throw .needsWorker }
                 // The batch goes before its workspace does: they share the index.
                 take(checked, request, reply)
