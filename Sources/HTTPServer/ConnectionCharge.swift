@@ -6,7 +6,7 @@ internal import Platform
 struct ConnectionCharge {
     /// Of the peer, while the connection holds more than it may for nothing.
     private var account: PeerShares.Account?
-    private var bytes = 0
+    private(set) var bytes = 0
 
     /// Brings what is reserved to `wanted`; `false` where there is no room for more.
     mutating func set(_ wanted: Int, for peer: Peer, _ shares: PeerShares) -> Bool {
@@ -42,9 +42,14 @@ extension HTTPServerConnection {
         let held =
             decoder.headBytesHeld + answers.headBytes + self.held.count
             + (connection?.unsentBytes ?? 0)
-        let settings = server.settings
-        let wanted = held > settings.connectionBytesFree ? held : 0
-        if charge.set(wanted, for: account.peer, settings.shared.connectionMemory) { return }
+        let isMuch = held > server.settings.connectionBytesFree
+        // Nearly always, on the way of each request.
+        if !isMuch, charge.bytes == 0 { return }
+        setCharge(isMuch ? held : 0)
+    }
+
+    private func setCharge(_ wanted: Int) {
+        if charge.set(wanted, for: account.peer, server.settings.shared.connectionMemory) { return }
         guard let connection, !connection.isWriteBlocked else {
             self.connection?.close()
             return

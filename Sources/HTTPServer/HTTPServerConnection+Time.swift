@@ -5,19 +5,22 @@ internal import Platform
 extension HTTPServerConnection {
     func setDeadline() {
         guard let connection else { return }
-        let settings = server.settings
+        // Field by field: a copy of all settings would cost more than the rest.
+        let server = server
         let deadline: Instant
         if let blockedSince {
-            deadline = Self.after(blockedSince, settings.writeTimeout)
+            deadline = Self.after(blockedSince, server.settings.writeTimeout)
         } else {
             switch decoder.phase {
             case _ where isFull: deadline = .distantFuture
             case .idle where !answers.isEmpty: deadline = .distantFuture
-            case .idle where hasServed: deadline = Self.after(lastProgress, settings.idleTimeout)
+            case .idle where hasServed:
+                deadline = Self.after(lastProgress, server.settings.idleTimeout)
             case .idle, .head:
-                deadline = min(Self.after(started, settings.readHeaderTimeout), readDeadline)
+                let timeout = server.settings.readHeaderTimeout
+                deadline = min(Self.after(started, timeout), readDeadline)
             case .body:
-                let look = pace?.nextLook(settings.bodyPace) ?? .distantFuture
+                let look = pace?.nextLook(server.settings.bodyPace) ?? .distantFuture
                 deadline = min(look, readDeadline)
             case .decision, .ended: deadline = .distantFuture
             }
