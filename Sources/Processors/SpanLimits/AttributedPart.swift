@@ -16,7 +16,9 @@ enum AttributedPart {
         _ body: ByteRange, _ countLimit: Int, _ lengthLimit: Int?, _ payload: RawSpan,
         _ tally: inout SpanLimitsTally
     ) -> [UInt8]? {
-        var writer = ProtobufWriter()
+        // Nearly all are within their limits: they are looked over, and not copied.
+        guard exceeds(body, countLimit, lengthLimit, payload) else { return nil }
+        var writer = ProtobufWriter(reserving: body.count)
         var (count, dropped, shortened) = (0, 0, 0)
         var droppedBefore: UInt32 = 0
         var reader = WireReader(body)
@@ -47,5 +49,19 @@ enum AttributedPart {
         let droppedNow = droppedBefore.adding(dropped)
         if droppedNow > 0 { writer.varint(droppedCountField, UInt64(droppedNow)) }
         return writer.bytes
+    }
+
+    /// Whether it may exceed a limit: it has too many attributes, or a large one.
+    private func exceeds(
+        _ body: ByteRange, _ countLimit: Int, _ lengthLimit: Int?, _ payload: RawSpan
+    ) -> Bool {
+        var count = 0
+        var attributes = MessageReader(body, field: attributesField)
+        while let attribute = attributes.next(in: payload) {
+            count += 1
+            if count > countLimit { return true }
+            if let lengthLimit, attribute.value.count > lengthLimit { return true }
+        }
+        return false
     }
 }
