@@ -73,6 +73,11 @@ final class PostgresExporter: Exporter {
         defer { shared.give(back: rows) }
         var rest = ledger.plan(lot)
         do throws(PostgresError) {
+            // Rows that are made without the database's key would be other series to their limits.
+            if !shared.isIdentified {
+                slots.give(back: try slots.take())
+                rest = ledger.plan(lot)
+            }
             while !rest.isEmpty {
                 if let rejection = try write(&rest, of: lot, rows) { return rejection }
             }

@@ -16,11 +16,14 @@ final class SharedRows: Sendable {
     private let idle = Mutex<[LotRows]>([])
     /// Statements, by what they are before the schema's name is in.
     private let statements = Mutex<[String: String]>([:])
-    private let identity = Mutex(HashKey.fixed)
+    /// Nil until the first session has read it.
+    private let identity = Mutex<HashKey?>(nil)
     private let kept = Mutex(RowRetention())
 
     /// Of the database that is written to.
-    var key: HashKey { identity.withLock { $0 } }
+    var key: HashKey { identity.withLock { $0 } ?? .fixed }
+
+    var isIdentified: Bool { identity.withLock { $0 != nil } }
 
     /// For a database that may be another than it was: its key, and none of what was known.
     func reload(from connection: PostgresConnection) throws(PostgresError) {
