@@ -45,11 +45,14 @@ def replay_path(name, seed, seconds):
     path = search.path_named(name)
     directory = pathlib.Path(tempfile.mkdtemp(prefix="sluice-hostile-"))
     started = time.monotonic()
+    findings = search.Findings(path)
     try:
         if seconds:
-            findings = search.search(path, directory, random.Random(f"{seed} {name}"), seconds)
+            search.search(findings, directory, random.Random(f"{seed} {name}"), seconds)
         else:
-            findings = search.replay(path, directory)
+            search.replay(findings, directory)
+    except Exception as error:  # A path that cannot be tried has failed.
+        findings.faults.append(lab.describe(error))
     finally:
         shutil.rmtree(directory, ignore_errors=True)
     return findings_of(findings), time.monotonic() - started

@@ -97,7 +97,7 @@ PATHS = [
     Path("attributes, chosen", {"attributes": {
         "include": {"match_type": "regexp", "services": ["^shop", ".*"],
                     "attributes": [{"key": "k", "value": "(a|aa)+$"}]},
-        "actions": ACTIONS}}),
+        "actions": ACTIONS}}, signals=SPANS),
     Path("span_limits", {"span_limits": SPAN_LIMITS}, signals=SPANS),
     *(Path(f"sampler, {mode}", {"probabilistic_sampler": sampler(mode)}, signals=("traces", "logs"))
       for mode in ("hash_seed", "equalizing", "proportional")),

@@ -49,7 +49,8 @@ class Findings:
 def kept(path):
     """The parameters that were worst on a path, of this build's shapes."""
     known = json.loads(KEPT.read_text()).get(path.name, [])
-    return [p for each in known if (p := Parameters(**each)).shape in shapes.SHAPES]
+    return [p for each in known if (p := Parameters(**each)).shape in shapes.SHAPES
+            and p.signal in path.signals]
 
 
 def keep(all_findings):
@@ -91,37 +92,16 @@ def try_out(meter, findings, p):
     return measured.score
 
 
-VARIANTS = [
-    {"width": 4, "text": 3, "depth": 3},
-    {"width": 7, "text": 40, "depth": 120, "characters": "invalid", "nesting": "both"},
-    {"width": 1, "text": 300, "depth": 1, "characters": "control", "size": 2 << 20},
-]
-
-
-def systematic(path):
-    """Each shape in each signal and encoding, in a few variants."""
-    for name, (_, signals, encodings) in shapes.SHAPES.items():
-        for signal in signals:
-            for encoding in encodings:
-                for variant in VARIANTS:
-                    if signal in path.signals:
-                        yield Parameters(**{
-                            "shape": name, "signal": signal, "encoding": encoding,
-                            "size": 256 << 10, "container": "zstd", **variant})
-
-
-def replay(path, directory, inputs=None):
+def replay(findings, directory):
     """Each known input of a path once."""
-    findings = Findings(path)
-    with Meter(path, directory) as meter:
-        for p in kept(path) if inputs is None else inputs:
+    with Meter(findings.path, directory) as meter:
+        for p in kept(findings.path):
             try_out(meter, findings, p)
-    return findings
 
 
-def search(path, directory, random, seconds):
-    """Climbs until the time is over."""
-    findings = Findings(path)
+def search(findings, directory, random, seconds):
+    """Climbs until the time is over: from what is known, then from random starts."""
+    path = findings.path
     deadline = time.monotonic() + seconds
     starts = kept(path)
     with Meter(path, directory) as meter:
@@ -137,7 +117,6 @@ def search(path, directory, random, seconds):
                     p, score, failures = candidate, found, 0
                 else:
                     failures += 1
-    return findings
 
 
 def path_named(name):
