@@ -39,6 +39,19 @@ import Testing
         #expect(after.payload.suffix(2_000) == payload.suffix(2_000))
     }
 
+    @Test func `What has to go from a resource goes, also where it has no items`() throws {
+        let groups = [
+            Group(resource: ["secret", "kept"], items: [Item()]),
+            Group(resource: ["secret", "kept"], items: []),
+        ]
+        let after = try process(
+            ResourceProcessorFactory.self,
+            "{attributes: [{key: secret, action: delete}, {key: k, value: v, action: upsert}]}",
+            batch(.traces, groups))
+        #expect(after.index.resources.map(\.attributeCount) == [2, 1])
+        #expect(!String(decoding: after.payload, as: UTF8.self).contains("secret"))
+    }
+
     @Test(arguments: ["insert", "upsert"])
     func `A resource processor may add 4 MiB, and refuses what is more`(action: String) throws {
         let yaml = "{attributes: [{key: k, value: \(Self.value), action: \(action)}]}"

@@ -90,6 +90,9 @@ struct AttributeSet {
 
     mutating func remove(at index: Int) { entries[index].isRemoved = true }
 
+    /// Takes back what was added; attributes of the payload stay as they were changed.
+    mutating func removeAdded() { entries.removeAll { $0.field.isEmpty } }
+
     private mutating func append(_ bytes: [UInt8]) -> Part {
         let start = newBytes.count
         newBytes.append(contentsOf: bytes)

@@ -31,10 +31,13 @@ struct ResourceEditor: Sendable {
     ) -> PayloadEdit {
         var edit = edit
         var set = AttributeSet()
-        // A resource without items says nothing of anything, and a request can hold millions.
-        for resource in index.resources where !resource.items.isEmpty && !edit.isTooLarge {
+        // A resource without items says nothing of anything, and a request can hold millions: it
+        // gets nothing. What has to go from it, or to be hashed, goes all the same.
+        for resource in index.resources
+        where !(resource.items.isEmpty && resource.attributeCount == 0) && !edit.isTooLarge {
             set.load(resource.attributes, field: Self.attributesField, in: payload)
             actions.apply(to: &set, in: payload)
+            if resource.items.isEmpty { set.removeAdded() }
             write(set, of: resource, to: &edit, index, payload)
         }
         return edit
