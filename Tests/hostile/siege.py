@@ -153,14 +153,13 @@ def a_siege_of_all_at_once(lab):
                 process.terminate()
     gateway.settle(300 if lab.is_long else 60)
     spent = gateway.cpu_nanoseconds() - started_cpu
-    idle = comes_back(gateway, before)
-
     lab.say(f"{counts[0]} bombs of {counts[1]} bytes, {counts[2]} connections;"
             f" {spent / max(1, counts[1]):.0f} ns of CPU a byte on the wire")
-    lab.say(f"RSS before {before / 2**20:.1f} MiB, peak {gateway.peak_memory() / 2**20:.1f}, sum"
-            f" {gateway.ceiling() >> 20}, idle {idle / 2**20:.1f}")
     lab.say(f"a well-behaved client: {statuses}, {numbered.milliseconds(beside)} ms; alone"
             f" {numbered.milliseconds(alone)}")
+    lab.say(f"RSS before {before / 2**20:.1f} MiB, peak {gateway.peak_memory() / 2**20:.1f}, sum"
+            f" {gateway.ceiling() >> 20}")
+    lab.say(f"idle RSS {comes_back(gateway, before) / 2**20:.1f} MiB")
     for signal in SIGNALS:
         acknowledged[signal] |= more[signal]
     nothing_is_missing(gateway, downstream, database, acknowledged)
