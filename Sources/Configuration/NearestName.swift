@@ -2,7 +2,8 @@
 ///
 /// Closeness is the optimal string alignment distance (insertions, deletions, substitutions and
 /// swaps of neighbours), up to half the name's length and 3 at most. A dash for an underscore and a
-/// difference in case are free. Only the first 256 candidates are looked at.
+/// difference in case are free. Where none is close, the shortest that goes on with a further word
+/// (`attribute_count` for `attribute_count_limit`). Only the first 256 candidates are looked at.
 func nearestName(to name: String, in candidates: some Sequence<String>) -> String? {
     let nameLengthMax = 128
     let candidateCountMax = 256
@@ -18,7 +19,14 @@ func nearestName(to name: String, in candidates: some Sequence<String>) -> Strin
             best = (candidate, distance)
         }
     }
-    return best?.name
+    return best?.name ?? longerName(than: wanted, in: candidates.prefix(candidateCountMax))
+}
+
+private func longerName(than wanted: [UInt8], in candidates: some Sequence<String>) -> String? {
+    guard wanted.count > 3 else { return nil }
+    let start = wanted + [UInt8(ascii: "_")]
+    return candidates.filter { foldedForComparison($0).starts(with: start) }
+        .min { $0.utf8.count < $1.utf8.count }
 }
 
 private func foldedForComparison(_ name: String) -> [UInt8] {

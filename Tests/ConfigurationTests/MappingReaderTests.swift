@@ -266,4 +266,38 @@ struct SecretTests {
         #expect(text.contains("expected a string"))
         #expect(!text.contains("12345"))
     }
+
+    @Test(arguments: [
+        // What a mistyped key explains is not said again.
+        ("nmae: x", ["1:1: error: exporters.test.nmae: unknown key; did you mean 'name'?"]),
+        (
+            "other: x",
+            [
+                "1:1: error: exporters.test.other: unknown key; known here: limit, name",
+                "1:1: error: exporters.test.name: is required but not given",
+            ]
+        ),
+        (
+            "{name: x, limits: 1}",
+            ["1:11: error: exporters.test.limits: unknown key; did you mean 'limit'?"]
+        ),
+        ("name: x", ["1:1: error: exporters.test: needs a limit"]),
+    ])
+    func `What is missing is said unless an unknown key is it`(yaml: String, lines: [String]) {
+        let text = report(yaml) { reader in
+            _ = reader.requiredString("name")
+            if reader.int("limit") == nil { reader.miss(nil, "needs a limit") }
+        }
+        // Without a name the limit is missing too; that is the other rule's.
+        let shown = text.split(separator: "\n").map { $0.dropFirst("test.yaml:".count) }
+            .map(String.init)
+        #expect(lines.allSatisfy(shown.contains), "\(shown)")
+        #expect(shown.count == lines.count, "\(shown)")
+    }
+
+    @Test func `A name that goes on is near`() {
+        #expect(
+            report("attribute_count: 1") { _ = $0.int("attribute_count_limit") }
+                .contains("did you mean 'attribute_count_limit'?"))
+    }
 }

@@ -24,8 +24,7 @@ extension MappingReader {
     /// Reports an error and gives false if the key is absent or null.
     public mutating func require(_ key: String) -> Bool {
         if node(key) != nil { return true }
-        diagnostics.error(
-            at: keyPosition(of: key), path: path.appending(key), "is required but not given")
+        miss(key, "is required but not given")
         return false
     }
 

@@ -23,6 +23,8 @@ public struct MappingReader {
 
     private let entries: [ConfigurationNode.Entry]
     private var knownKeys: [String] = []
+    /// What is missing, by the key that would say it, or by none where one of several would.
+    private var missing: [(key: String?, message: String)] = []
 
     /// A null node reads as an empty mapping: `otlp:` alone means all defaults. Anything else
     /// that isn't a mapping is an error, and then reads as empty.
@@ -83,12 +85,33 @@ public struct MappingReader {
     /// ``mapping(_:read:)``, ``list(_:read:)`` and ``read(_:path:diagnostics:_:)`` call it for
     /// the readers that they make.
     public mutating func finish() {
-        for entry in entries where !knownKeys.contains(entry.key) {
+        let unknown = entries.filter { !knownKeys.contains($0.key) }
+        for entry in unknown {
             diagnostics.error(
                 at: entry.keyPosition, path: path.appending(entry.key),
                 unknownMessage("key", name: entry.key, among: knownKeys))
         }
+        reportMissing(unknown.map(\.key))
         knownKeys += keys
+    }
+
+    /// Reports that something is missing, when the mapping is read: unless a key that is unknown
+    /// may be meant for it, which is said already.
+    ///
+    /// - Parameter key: the key to give; nil where one of several would do.
+    public mutating func miss(_ key: String? = nil, _ message: String) {
+        missing.append((key, message))
+    }
+
+    private mutating func reportMissing(_ unknown: [String]) {
+        for (key, message) in missing {
+            let isExplained =
+                key.map { key in unknown.contains { nearestName(to: $0, in: knownKeys) == key } }
+                ?? !unknown.isEmpty
+            if isExplained { continue }
+            if let key { error(atKey: key, message) } else { error(message) }
+        }
+        missing = []
     }
 
     /// An error about a key, where its value may be lines below it or nowhere.

@@ -33,7 +33,7 @@ public struct OTLPHTTPSettings: Sendable {
             if urls[signal] == nil, isOwn || hasBase { faultySignals.insert(signal) }
         }
         if urls.isEmpty, faultySignals.isEmpty {
-            reader.error("is without an endpoint: set 'endpoint', or one for each signal")
+            reader.miss(nil, "is without an endpoint: set 'endpoint', or one for each signal")
             faultySignals = Set(Signal.allCases)
         }
         reader.ignored("profiles_endpoint", because: "there are no pipelines of profiles")

@@ -17,8 +17,8 @@ public struct ZipkinSettings: Sendable {
         if reader.isGiven("endpoint") {
             url = reader.httpURL("endpoint")
         } else {
-            reader.error(
-                atKey: "endpoint", "is required, for example http://zipkin:9411/api/v2/spans")
+            reader.miss(
+                "endpoint", "is required, for example http://zipkin:9411/api/v2/spans")
         }
         if reader.oneOf("format", default: Format.json) == .proto {
             reader.error(at: "format", "proto is not built: Zipkin reads 'json' just as well")

@@ -57,7 +57,7 @@ public enum AttributesProcessorFactory: ProcessorFactory {
         let include = reader.mapping("include", null: .absent, read: ItemMatcher.read)
         let exclude = reader.mapping("exclude", null: .absent, read: ItemMatcher.read)
         let actions = reader.list("actions", read: AttributeAction.read)
-        if actions.isEmpty { reader.error("actions must list one action at least") }
+        if actions.isEmpty { reader.miss("actions", "actions must list one action at least") }
         return AttributesProcessorSettings(
             include: include, exclude: exclude, actions: actions.compactMap(\.self))
     }

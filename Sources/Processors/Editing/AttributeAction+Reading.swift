@@ -20,7 +20,8 @@ extension AttributeAction {
         switch name {
         case .delete, .hash:
             if key.isEmpty, !reader.isGiven("pattern") {
-                reader.error("the action \(name.rawValue) needs a key, a pattern for keys, or both")
+                reader.miss(
+                    nil, "the action \(name.rawValue) needs a key, a pattern for keys, or both")
             }
         default: if key.isEmpty { _ = reader.requiredString("key") }
         }
@@ -41,11 +42,11 @@ extension AttributeAction {
         case .hash: return .hash(pattern)
         case .convert:
             if !reader.isGiven("converted_type") {
-                reader.error(at: "converted_type", "is required: int, double or string")
+                reader.miss("converted_type", "is required: int, double or string")
             }
             return conversion.map { .convert($0) }
         case .extract:
-            if !reader.isGiven("pattern") { reader.error(at: "pattern", "is required") }
+            if !reader.isGiven("pattern") { reader.miss("pattern", "is required") }
             guard let pattern else { return nil }
             if pattern.groupNames.count < 2 || pattern.groupNames.dropFirst().contains(nil) {
                 reader.error(
@@ -75,10 +76,12 @@ extension AttributeAction {
         var ignored = ["default_value"]
         switch name {
         case .insert, .update, .upsert:
-            if sources.count > 1 || sources.isEmpty && !hasStandard {
-                reader.error(
-                    "the action \(name.rawValue) needs one of value, from_attribute, from_context"
-                        + (sources.isEmpty ? "" : ", found \(sources.joined(separator: " and "))"))
+            let needs =
+                "the action \(name.rawValue) needs one of value, from_attribute, from_context"
+            if sources.count > 1 {
+                reader.error("\(needs), found \(sources.joined(separator: " and "))")
+            } else if sources.isEmpty, !hasStandard {
+                reader.miss(nil, needs)
             }
             refused.append("pattern")
             if sources != ["value"] { ignored = [] }

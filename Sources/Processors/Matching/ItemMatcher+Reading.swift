@@ -16,7 +16,8 @@ extension ItemMatcher {
                 path: reader.path.appending(key))
         }
         if matcher.given.isEmpty {
-            reader.error("must have one property to match at least, such as services or attributes")
+            reader.miss(
+                nil, "must have one property to match at least, such as services or attributes")
         }
         let type = readMatchType(&reader)
         matcher.hasPatterns = type == .regexp
@@ -54,7 +55,7 @@ extension ItemMatcher {
         guard reader.isGiven("match_type") else {
             // Whether a key is there, or how severe a record is, needs no comparing of texts.
             if comparesTexts(&reader) {
-                reader.error(at: "match_type", "is required: strict or regexp")
+                reader.miss("match_type", "is required: strict or regexp")
             }
             return .strict
         }

@@ -67,7 +67,7 @@ public struct MemoryLimiterSettings: Sendable, Equatable {
             limit = .bytes(.max)
             spike = .bytes(0)
             if !limitIsWrong, !percentageIsWrong {
-                reader.error("needs limit_mib or limit_percentage above 0")
+                reader.miss(nil, "needs limit_mib or limit_percentage above 0")
             }
         }
     }

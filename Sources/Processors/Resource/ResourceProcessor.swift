@@ -29,7 +29,7 @@ public enum ResourceProcessorFactory: ProcessorFactory {
 
     public static func read(_ reader: inout MappingReader) -> ResourceProcessorSettings {
         let actions = reader.list("attributes", read: AttributeAction.read)
-        if actions.isEmpty { reader.error("attributes must list one action at least") }
+        if actions.isEmpty { reader.miss("attributes", "attributes must list one action at least") }
         return ResourceProcessorSettings(actions: actions.compactMap(\.self))
     }
 

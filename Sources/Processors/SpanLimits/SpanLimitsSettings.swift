@@ -32,7 +32,7 @@ public struct SpanLimitsSettings: Sendable {
             attributeCount != nil || eventCount != nil || linkCount != nil
             || attributePerEventCount != nil || attributePerLinkCount != nil
             || attributeValueLength != nil
-        if !hasLimit { reader.warning("has no limit, and so does nothing") }
+        if !hasLimit, reader.keys.isEmpty { reader.warning("has no limit, and so does nothing") }
     }
 
     private static func conflict(_ what: String) -> String {
