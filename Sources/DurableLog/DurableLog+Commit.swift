@@ -140,9 +140,10 @@ extension DurableLog {
             SegmentHeader(
                 epoch: epoch, number: committer.lastNumber, firstPosition: first,
                 previousEnd: end,
-                createdAt: clock.unixNanoseconds, boot: .now, itemsBefore: items, name: name),
+                createdAt: clock.unixNanoseconds, boot: clock.bootTime, itemsBefore: items,
+                name: name),
             in: directory, storage, bypassesPageCache: settings.bypassesPageCache,
-            buffer: committer.buffer)
+            buffer: committer.buffer, clock: clock)
         guard settings.durability == .fsync else { return writer }
         do throws(SystemError) {
             try storage.synchronizeDirectory(directory)

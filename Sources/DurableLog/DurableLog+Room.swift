@@ -232,8 +232,10 @@ extension DurableLog.State {
     }
 }
 
-/// How long ago each segment got its last record, by clocks that no change of the wall clock moves
-/// as long as the machine runs.
+/// How long ago each segment got its last record, by clocks that no change of the wall clock moves.
+///
+/// Of a segment that was written before the machine's start only the wall clock knows more than
+/// what passes from now on, and it may be wrong by years: it is believed up to `downtimeMax`.
 final class SegmentAges: Sendable {
     private struct Sight {
         var age: Duration
@@ -241,9 +243,13 @@ final class SegmentAges: Sendable {
     }
 
     private let clock: any Clock
+    private let downtimeMax: Duration
     private let sights = Mutex<[UInt64: Sight]>([:])
 
-    init(clock: any Clock) { self.clock = clock }
+    init(clock: any Clock, downtimeMax: Duration) {
+        self.clock = clock
+        self.downtimeMax = downtimeMax
+    }
 
     func age(of segment: Segment) -> Duration {
         let now = clock.now
@@ -262,12 +268,13 @@ final class SegmentAges: Sendable {
 
     private func firstAge(of segment: Segment) -> Duration {
         let header = segment.header
-        let boot = BootTime.now
-        if boot.id == header.boot.id, boot.nanoseconds >= header.boot.nanoseconds {
+        let boot = clock.bootTime
+        if boot.id != 0, boot.id == header.boot.id, boot.nanoseconds >= header.boot.nanoseconds {
             return .nanoseconds(
                 Int64(clamping: boot.nanoseconds - min(segment.lastWritten, boot.nanoseconds)))
         }
         let now = clock.unixNanoseconds
-        return .nanoseconds(Int64(clamping: now - min(segment.lastReceivedAt, now)))
+        return min(
+            downtimeMax, .nanoseconds(Int64(clamping: now - min(segment.lastReceivedAt, now))))
     }
 }

@@ -46,6 +46,8 @@ public final class DurableLog: Sendable {
         /// after a crash the cursor would begin behind what was.
         var hasNewCursors = false
         var refusal: LogRefusal?
+        /// Of the last record that had no room; 0 once there is room for one of that size.
+        var refusedBytes = 0
         var wantsRoom = false
         var isClosing = false
     }
@@ -105,7 +107,9 @@ public final class DurableLog: Sendable {
             damagedHeaders = recovery.damagedHeaders
             savedCursors.withLock { [orphans = state.orphans] in $0.file.cursors = orphans }
         }
-        ages = SegmentAges(clock: clock)
+        ages = SegmentAges(
+            clock: clock,
+            downtimeMax: settings.ageMax > .zero ? settings.ageMax / 4 : .seconds(86_400))
         itemsAtOpen = state.itemsEnd
         self.state = Monitor(state)
         committer = Mutex(Committer(lastNumber: lastNumber, settings))
@@ -141,6 +145,7 @@ public final class DurableLog: Sendable {
             guard !state.isClosing else { return .closed }
             if let refusal = state.refusal { return refusal }
             if settings.durability != .memory, let refusal = room(for: bytes, &state) {
+                state.refusedBytes = min(bytes, settings.bytesMax / Self.refusedParts)
                 return refusal
             }
             state.reservedBytes += bytes
@@ -208,14 +213,21 @@ public final class DurableLog: Sendable {
         }
     }
 
-    /// Why a record would be refused now; nil where it would be taken.
+    /// Why a record would be refused now, one like that which was refused last; nil where it would
+    /// be taken.
     public var refusal: LogRefusal? {
         state.withLock { state in
             if state.isClosing { return .closed }
             if let refusal = state.refusal { return refusal }
-            return settings.durability == .memory ? nil : room(for: 1, &state)
+            guard settings.durability != .memory else { return nil }
+            if let refusal = room(for: max(1, state.refusedBytes), &state) { return refusal }
+            state.refusedBytes = 0
+            return nil
         }
     }
+
+    /// One record that is larger than this part of the log does not say that the log is full.
+    private static let refusedParts = 8
 
     /// The number that the next record gets.
     public var end: UInt64 { state.withLock { $0.end } }

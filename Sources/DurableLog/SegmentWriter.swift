@@ -11,6 +11,7 @@ final class SegmentWriter {
     private let file: any LogFile
     private let seed: RecordSeed
     private let buffer: BlockBuffer
+    private let clock: any Clock
     /// Of the buffer's first byte, in the file.
     private var bufferOffset = 0
     /// Of one record; kept for its memory.
@@ -24,12 +25,13 @@ final class SegmentWriter {
     ///   - buffer: used by no other writer as long as this one writes.
     init(
         _ header: SegmentHeader, in directory: String, _ storage: any LogStorage,
-        bypassesPageCache: Bool, buffer: BlockBuffer
+        bypassesPageCache: Bool, buffer: BlockBuffer, clock: any Clock
     ) throws(SystemError) {
         let path = "\(directory)/\(Segment.fileName(header.number))"
         segment = Segment(header: header, path: path)
         seed = segment.seed
         self.buffer = buffer
+        self.clock = clock
         buffer.removeAll()
         file = try storage.create(path)
         if bypassesPageCache { file.bypassPageCache() }
@@ -49,7 +51,7 @@ final class SegmentWriter {
     ) throws(SystemError) {
         for record in records { try append(record, &compressor) }
         segment.bytes = segment.dataEnd
-        segment.lastWritten = BootTime.now.nanoseconds
+        segment.lastWritten = clock.bootTime.nanoseconds
     }
 
     /// Takes the seal, which says that nothing follows.

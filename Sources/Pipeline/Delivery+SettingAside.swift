@@ -27,8 +27,7 @@ extension Delivery {
         let byBatch = Dictionary(grouping: rejected, by: \.batch)
         for (index, rejected) in byBatch.sorted(by: { $0.key < $1.key }) {
             let batch = lot.batches[index]
-            // What was indexed before is not read twice in two ways; then it waits, and is tried
-            // again.
+            // What the exporter could read can be read here; if not, it stays in the log.
             guard let indexed = batch.indexed() else { return false }
             let parts = PayloadParts(batch.payload, indexed.index)
             let letters = letters(

@@ -123,8 +123,7 @@ extension RetrySettings {
         guard wanted < pauseFloor else { return wanted }
         reader.warning(
             at: key,
-            "is below 100ms, which is used: a destination that is down must not be asked without "
-                + "a pause")
+            "is raised to 100ms: a destination that is down is not asked without a pause")
         return pauseFloor
     }
 }

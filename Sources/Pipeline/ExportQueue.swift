@@ -27,6 +27,8 @@ public final class ExportQueue: Sendable {
 
     struct Reading {
         var sources: [Source] = []
+        /// Those of `sources` that have come to their ends.
+        var finished: [Source] = []
         /// Cursors that others have: they come when those are done with them.
         var claims: [Claim] = []
         /// The cursors were given back, or are on their way: what is granted later goes the same
@@ -91,7 +93,7 @@ public final class ExportQueue: Sendable {
     /// Hands in a cursor that was granted: at once, unless a test has it come later.
     let handIn: @Sendable (@escaping @Sendable () -> Void) -> Void
     let outstanding = Mutex(Outstanding())
-    private let arrivals = Monitor(Arrivals())
+    let arrivals = Monitor(Arrivals())
     private let hasDurableLog = Atomic<Bool>(false)
 
     public init(_ limit: QueueLimit) {
@@ -114,7 +116,9 @@ public final class ExportQueue: Sendable {
         isSkippable: Bool
     ) {
         if log.settings.durability != .memory { hasDurableLog.store(true, ordering: .relaxed) }
-        if resume(log) { return wake() }
+        let isThere = resume(log)
+        removeFinished()
+        if isThere { return wake() }
         claim(log, of: signal, name, start, isSkippable)
     }
 
@@ -221,7 +225,11 @@ public final class ExportQueue: Sendable {
         if let extra { return .lot(extra) }
         // Asked before the logs are: what had room until then is in them.
         let isLast = arrived.isClosed && outstanding.withLock { $0.reservedSum.records } == 0
-        switch reading.withLock({ take(limits, arrived.isClosed, from: &$0) }) {
+        let (step, hasFinished) = reading.withLock { reading in
+            (take(limits, arrived.isClosed, from: &reading), !reading.finished.isEmpty)
+        }
+        if hasFinished { removeFinished() }
+        switch step {
         case .lot(let lot, let isMoreWaiting):
             // The rest is another consumer's business: it may have to wait for its time.
             if isMoreWaiting { wakeOne() }
@@ -313,49 +321,6 @@ public final class ExportQueue: Sendable {
         wake()
     }
 
-    /// What has room here may still be on its way into a log: who comes next is to find it there.
-    /// Of a closed queue, which gives no more room.
-    func waitForReservations() {
-        _ = arrivals.wait { _ in hasReservations ? nil : true }
-    }
-
-    var hasReservations: Bool { outstanding.withLock { $0.reservedSum.records > 0 } }
-
-    /// Lets the cursors go. No consumer is left, and lots that are still out are settled by nobody.
-    func release(_ cursors: DeliveryLifecycle.Cursors) {
-        guard cursors != .stay else { return }
-        while let next = nextToRelease() { release(next, cursors) }
-    }
-
-    enum Releasable {
-        case claim(Claim)
-        case source(Source)
-    }
-
-    /// Takes one out, after which it is nobody's until it is released.
-    func nextToRelease() -> Releasable? {
-        reading.withLock { reading in
-            reading.isReleased = true
-            if let claim = reading.claims.popLast() { return .claim(claim) }
-            return reading.sources.popLast().map(Releasable.source)
-        }
-    }
-
-    func release(_ one: Releasable, _ cursors: DeliveryLifecycle.Cursors) {
-        switch one {
-        case .claim(let waiting): waiting.log.withdraw(waiting.claim)
-        case .source(let source):
-            outstanding.withLock { $0.cursors.removeAll { $0.cursor === source.cursor } }
-            let isUndone = cursors == .undo && source.cursor.isNew
-            // What has nothing more to come is ended: a place would only hold segments.
-            if cursors == .end || isUndone || source.cursor.isPast(source.end) {
-                source.log.remove(source.cursor)
-            } else {
-                source.log.close(source.cursor)
-            }
-        }
-    }
-
     /// The exporter reads a log on that was to end; `false` where it has ended.
     private func resume(_ log: DurableLog) -> Bool {
         reading.withLock { reading in
@@ -371,7 +336,7 @@ public final class ExportQueue: Sendable {
         }
     }
 
-    /// Ends the cursors that were to end, and have come to it.
+    /// Takes out the cursors that were to end, and have come to it: for ``removeFinished()``.
     func dropEnded(_ reading: inout Reading) {
         for index in reading.sources.indices where reading.sources[index].isEnding {
             let log = reading.sources[index].log
@@ -380,11 +345,17 @@ public final class ExportQueue: Sendable {
             reading.sources[index].end = log.end
         }
         guard reading.sources.contains(where: { $0.end != .max }) else { return }
-        for source in reading.sources where source.cursor.isPast(source.end) {
-            source.log.remove(source.cursor)
-            outstanding.withLock { $0.cursors.removeAll { $0.cursor === source.cursor } }
-        }
+        reading.finished += reading.sources.filter { $0.cursor.isPast($0.end) }
         reading.sources.removeAll { $0.cursor.isPast($0.end) }
+    }
+
+    /// Ends cursors that have come to their ends. Without the lock: one may go on to another queue.
+    private func removeFinished() {
+        let finished = reading.withLock { reading in
+            defer { reading.finished = [] }
+            return reading.finished
+        }
+        for source in finished { release(.source(source), .giveBack) }
     }
 
     /// Each cursor with the log that it stands in.

@@ -38,10 +38,7 @@ final class SQLiteExporter: Exporter {
     func export(_ lot: Lot) -> ExportOutcome {
         store.withLock { store in
             do throws(SQLiteStore.OpenFailure) {
-                if store?.isOrphaned == true {
-                    log.warn("the database was moved or deleted; a new one is made")
-                    close(&store)
-                }
+                if store?.isOrphaned == true { leaveOrphan(&store) }
                 if store == nil { store = try open() }
             } catch {
                 return .retry(after: nil, because: "\(settings.path) \(error)")
@@ -80,6 +77,11 @@ final class SQLiteExporter: Exporter {
         }
         do throws(SQLiteError) {
             let rejectedCount = try current.write(lot)
+            // Moved meanwhile: the rows may be where nobody looks. They come again, to a new file.
+            if current.isOrphaned {
+                leaveOrphan(&store)
+                return .retry(after: nil, because: "\(settings.path) was moved or deleted")
+            }
             maintain(current, after: lot.itemCount)
             return .accepted(
                 rejectedItemCount: rejectedCount,
@@ -91,12 +93,32 @@ final class SQLiteExporter: Exporter {
         }
     }
 
+    private func leaveOrphan(_ store: inout SQLiteStore?) {
+        do throws(SQLiteError) {
+            try store?.leaveOrphan()
+            log.warn(
+                "the database was moved or deleted; a new one is made",
+                LogField("path", settings.path),
+                LogField("older_rows", "`sluice log replay` sends again what the log still has"))
+        } catch {
+            log.error(
+                "the database was moved or deleted, and its newest rows could not go after it",
+                LogField("path", settings.path), LogField("error", "\(error)"))
+        }
+        close(&store)
+    }
+
     /// The lot is stored, whatever comes of this.
     private func maintain(_ store: SQLiteStore, after itemCount: Int) {
         do throws(SQLiteError) {
             try store.maintain(after: itemCount)
         } catch {
             log.rateLimited.warn("maintenance failed", LogField("error", "\(error)"))
+        }
+        if let jump = store.tally.clockJump {
+            log.warn(
+                "the wall clock jumped; rows age by the time that is known to have passed",
+                LogField("ahead_by", jump))
         }
         metrics.note(store.tally)
         store.tally = SQLiteStore.Tally()

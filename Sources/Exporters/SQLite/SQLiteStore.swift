@@ -9,6 +9,8 @@ final class SQLiteStore {
         var deletedByAge = 0
         var deletedBySize = 0
         var clamped = 0
+        /// By how much the wall clock was set, ahead or back.
+        var clockJump: Duration?
     }
 
     let connection: SQLiteConnection
@@ -63,7 +65,7 @@ final class SQLiteStore {
             committing = try SQLiteStatement(connection, "COMMIT", "commit")
             rollingBack = try SQLiteStatement(connection, "ROLLBACK", "roll back")
             dataVersion = try SQLiteStatement(connection, "PRAGMA data_version", "look for writers")
-            retention = try SQLiteRetention(connection, settings)
+            retention = try SQLiteRetention(connection, settings, clock)
         } catch {
             throw .schema(.database(error))
         }
@@ -139,7 +141,7 @@ final class SQLiteStore {
     /// and keeps the write-ahead log small.
     func maintain(after writtenRowCount: Int) throws(SQLiteError) {
         let step = max(2 * writtenRowCount, SQLiteRetention.stepRowsMin)
-        try retention.advance(self, rowsMax: step, now: Self.now(clock))
+        try retention.advance(self, rowsMax: step, now: rows.now)
         try checkpointIfDue()
     }
 
@@ -154,6 +156,10 @@ final class SQLiteStore {
         connection.releaseMemory()
         rows.trim()
     }
+
+    /// The file was moved or deleted: what is still in the write-ahead log goes into it, wherever
+    /// it is now, since SQLite would delete that log with the next file of its name.
+    func leaveOrphan() throws(SQLiteError) { try connection.checkpoint(truncating: true) }
 
     /// Whether the file was moved or deleted: rows would go to a file that nobody finds.
     var isOrphaned: Bool { SQLiteFile(at: settings.path) != file }
@@ -173,7 +179,9 @@ final class SQLiteStore {
     private func begin() throws(SQLiteError) {
         try beginning.run()
         do throws(SQLiteError) {
-            rows.now = Self.now(clock)
+            let (now, jump) = retention.advanceClock(clock)
+            rows.now = now
+            if let jump { tally.clockJump = jump }
             rows.clampedCount = 0
             _ = try dataVersion.step()
             let version = dataVersion.integer(0)

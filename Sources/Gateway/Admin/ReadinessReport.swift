@@ -1,3 +1,4 @@
+import DurableLog
 import HTTP
 import OTLP
 import Pipeline
@@ -31,7 +32,22 @@ struct ReadinessReport {
         text =
             #"{"ready":\#(isReady),"#
             + (isReady ? "" : #""reason":\#(OTLPJSON.quoted(reason)),"#)
-            + #""exporters":{\#(parts)}}"#
+            + #""exporters":{\#(parts)}"#
+            + Self.describe(gateway.storageTroubles) + "}"
+    }
+
+    /// What the storage of the logs fails at present; nothing where all is well.
+    private static func describe(
+        _ troubles: [(pipeline: String, trouble: StorageTrouble)]
+    ) -> String {
+        guard !troubles.isEmpty else { return "" }
+        let parts = troubles.map { pipeline, trouble in
+            #"{"pipeline":\#(OTLPJSON.quoted(pipeline)),"#
+                + #""operation":"\#(trouble.operation.rawValue)","#
+                + #""error":\#(OTLPJSON.quoted(trouble.error)),"#
+                + #""since_unix_seconds":\#(trouble.since / 1_000_000_000)}"#
+        }
+        return #","storage_errors":[\#(parts.joined(separator: ","))]"#
     }
 
     var response: HTTPResponse { .json(status, text + "\n") }

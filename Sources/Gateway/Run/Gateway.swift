@@ -10,13 +10,13 @@ public import Telemetry
 
 /// A running gateway: starts, reloads and stops everything that a plan names.
 public final class Gateway: Sendable {
-    private struct Retiring {
+    struct Retiring {
         var thread: Thread
         var exporters: [Graph.RunningExporter]
         var isDone: Monitor<Bool>
     }
 
-    private struct State {
+    struct State {
         var graph: Graph?
         var admin: AdminServers?
         var tracing: SelfTracing?
@@ -27,21 +27,21 @@ public final class Gateway: Sendable {
 
     let log: Logger
     let metrics: MetricRegistry
-    private let output: LogOutput
+    let output: LogOutput
     private let loops: EventLoopGroup
     /// For probes and scrapers alone, so that no flood of telemetry is in their way.
     private let adminLoops: EventLoopGroup
     private let limits: ServerLimits
     private let workers: WorkerPool
     private let spans: SpanRecorder
-    private let builder: GraphBuilder
+    let builder: GraphBuilder
     let data: DataDirectory
     let replays = Replays()
     private let clock: any Clock
     private let startedAt: Instant
     private let isStopping = Atomic<Bool>(false)
     // SAFETY: what the state holds is Sendable or used under the lock alone.
-    private let state: Mutex<State>
+    let state: Mutex<State>
 
     /// Bodies of more than a megabyte that may wait for a worker; each is in the budget already.
     private static let waitingBodiesMax = 256
@@ -130,117 +130,6 @@ public final class Gateway: Sendable {
         data.abandonOrphans(graph.plan.log.abandoned)
     }
 
-    /// Puts another configuration in place of the running one. What is unchanged goes on untouched;
-    /// what is gone delivers what it has taken, in the background.
-    ///
-    /// - Throws: why it is refused; the old one goes on then.
-    public func reload(_ plan: GatewayPlan) throws(ComponentError) {
-        guard let previous = state.withLock({ $0.graph }) else { return }
-        let graph = try builder.build(plan, after: previous)
-        for running in graph.receivers {
-            running.receiver.feed(graph.intakes[running.plan.id] ?? [:])
-        }
-        state.withLock { $0.graph = graph }
-        output.level = plan.telemetry.logLevel
-        if plan.telemetry.admin != previous.plan.telemetry.admin
-            || plan.healthCheck != previous.plan.healthCheck
-            || plan.limits != previous.plan.limits || plan.log != previous.plan.log
-            || plan.telemetry.logEncoding != previous.plan.telemetry.logEncoding
-            || plan.telemetry.resource != previous.plan.telemetry.resource
-        {
-            log.warn(
-                "service.telemetry, limits and log change with a restart, but for the log's level")
-        }
-        try retire(previous, replacedBy: graph)
-        data.setExporters(graph.exportersByCursor)
-        log.info("configuration reloaded")
-    }
-
-    /// Stops what the new graph has not. An exporter whose cursors another takes over leaves what
-    /// it has not delivered to that; one that is gone delivers what its logs have for it.
-    private func retire(_ previous: Graph, replacedBy graph: Graph) throws(ComponentError) {
-        handOver(from: previous.exporters, to: graph)
-        handOver(from: state.withLock { $0.retiring.flatMap(\.exporters) }, to: graph)
-        adoptOrphans(graph)
-        forgetRetired()
-        let receivers = previous.receivers.filter { old in
-            !graph.receivers.contains { $0.receiver === old.receiver }
-        }.map(\.receiver)
-        let exporters = previous.exporters.filter { old in
-            !graph.exporters.contains {
-                $0.delivery === old.delivery || $0.plan.cursor == old.plan.cursor
-            }
-        }
-        guard !receivers.isEmpty || !exporters.isEmpty else { return }
-        for receiver in receivers { receiver.stopAccepting() }
-        let timeout = graph.plan.limits.shutdownTimeout
-        let log = log
-        let isDurable = data.settings.log.durability != .memory
-        let deliveries = exporters.map(\.delivery)
-        let isDone = Monitor(false)
-        do throws(SystemError) {
-            let thread = try Thread(name: "retire") {
-                defer { isDone.withLock { $0 = true } }
-                let deadline = Instant.now + timeout
-                for receiver in receivers { _ = receiver.drain(until: deadline) }
-                if isDurable { return deliveries.forEach { $0.finish() } }
-                let lost = Self.drain(deliveries, until: deadline, endsCursors: true)
-                if lost > 0 {
-                    log.error(
-                        "a reload removed exporters that did not deliver in time",
-                        LogField("items_lost", lost))
-                }
-            }
-            state.withLock {
-                $0.retiring.append(
-                    Retiring(thread: thread, exporters: exporters, isDone: isDone))
-            }
-        } catch {
-            throw ComponentError("cannot drain what the reload removed: \(error)")
-        }
-    }
-
-    private func forgetRetired() {
-        let done = state.withLock { state in
-            defer { state.retiring.removeAll { $0.isDone.withLock { $0 } } }
-            return state.retiring.filter { $0.isDone.withLock { $0 } }
-        }
-        for retired in done { retired.thread.join() }
-    }
-
-    /// Has exporters go on with what logs hold for their cursors that don't feed them: what the same
-    /// cursor was left with by an exporter before.
-    private func adoptOrphans(_ graph: Graph) {
-        for log in data.all {
-            guard let signal = Signal(pipeline: log.name) else { continue }
-            for exporter in graph.exporters where !graph.feeds(exporter.plan.id, from: log) {
-                // Also one that is held: whoever holds it may be about to give it back.
-                guard log.hasRest(of: exporter.plan.cursor) else { continue }
-                exporter.delivery.queue.adopt(
-                    log, of: signal, cursor: exporter.plan.cursor,
-                    isSkippable: exporter.plan.delivery.whenFull == .skip)
-            }
-        }
-    }
-
-    /// Has exporters leave whose cursors others claim.
-    private func handOver(from exporters: [Graph.RunningExporter], to graph: Graph) {
-        for old in exporters {
-            let successor = graph.exporters.first { $0.plan.cursor == old.plan.cursor }
-            if let successor, successor.delivery !== old.delivery {
-                old.delivery.leave(within: Self.handOverTimeout)
-            }
-            let reader = successor ?? old
-            for log in data.all where !graph.feeds(reader.plan.id, from: log) {
-                // What a pipeline has had for it is still delivered; what comes is not for it.
-                reader.delivery.queue.endAtPresent(log)
-            }
-        }
-    }
-
-    /// How long a call of an exporter that is replaced may take to end by itself.
-    private static let handOverTimeout = Duration.seconds(1)
-
     /// Stops accepting, answers and delivers what was taken.
     ///
     /// - Returns: how many acknowledged items could not be delivered in time: those that are lost,
@@ -273,7 +162,7 @@ public final class Gateway: Sendable {
     }
 
     /// Drains all at once: the slow ones share the time.
-    private static func drain(
+    static func drain(
         _ deliveries: [Delivery], until deadline: Instant, endsCursors: Bool = false
     ) -> Int {
         let lost = Monitor(0)
@@ -354,6 +243,11 @@ public final class Gateway: Sendable {
             return "\(limits.connections.max) connections are open, and no more are taken"
         }
         return nil
+    }
+
+    /// What the logs' storage fails at present.
+    var storageTroubles: [(pipeline: String, trouble: StorageTrouble)] {
+        data.all.flatMap { log in log.troubles.map { (log.name, $0) } }
     }
 
     /// The ids of processors that refuse whatever comes, in any pipeline.

@@ -91,4 +91,56 @@ import Testing
         _ = try fixture.store(Payload.spans(1))
         #expect(try fixture.value("SELECT id >= 6 FROM span") == "1")
     }
+
+    // MARK: Clocks that are wrong
+
+    private func spans() throws -> String? { try fixture.value("SELECT count(*) FROM span") }
+
+    @Test(arguments: [365, 30 * 365, -365, -20_000])
+    func `A wall clock that jumps and comes back deletes nothing`(days: Int) throws {
+        fixture.settings.maxAge = .seconds(7 * 86_400)
+        let exporter = try fixture.makeExporter()
+        #expect(exporter.export(Lot([Payload.spans(5)])) == .accepted())
+        fixture.clock.setWall(ahead: .seconds(days * 86_400))
+        for _ in 0..<3 {
+            fixture.clock.advance(by: .seconds(120))
+            #expect(exporter.export(Lot([Payload.spans(1)])) == .accepted())
+        }
+        fixture.clock.setWall(ahead: .zero)
+        fixture.clock.advance(by: .seconds(120))
+        #expect(exporter.export(Lot([Payload.spans(1)])) == .accepted())
+        #expect(try spans() == "9")
+        exporter.close()
+    }
+
+    @Test func `A start in 1970 that is corrected later loses nothing from before or after`() throws
+    {
+        fixture.settings.maxAge = .seconds(7 * 86_400)
+        _ = try fixture.store(Payload.spans(5))
+        fixture.clock.restartMachine()
+        fixture.clock.setWall(ahead: .seconds(-19_000 * 86_400))
+        _ = try fixture.store(Payload.spans(1))
+        fixture.clock.advance(by: .seconds(3600))
+        fixture.clock.setWall(ahead: .zero)
+        _ = try fixture.store(Payload.spans(1))
+        #expect(try spans() == "7")
+    }
+
+    @Test func `What passed while the process was down counts, of the machine's a part`() throws {
+        fixture.settings.maxAge = .seconds(3600)
+        _ = try fixture.store(Payload.spans(5))
+        fixture.clock.advance(by: .seconds(1800))
+        _ = try fixture.store(Payload.spans(1))
+        fixture.clock.advance(by: .seconds(1900))
+        _ = try fixture.store(Payload.spans(1))
+        // The first five are over their hour.
+        #expect(try spans() == "2")
+        fixture.clock.restartMachine()
+        fixture.clock.advance(by: .seconds(30 * 86_400))
+        _ = try fixture.store(Payload.spans(1))
+        #expect(try spans() == "3")
+        fixture.clock.advance(by: .seconds(3000))
+        _ = try fixture.store(Payload.spans(1))
+        #expect(try spans() == "2")
+    }
 }
