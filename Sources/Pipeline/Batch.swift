@@ -1,5 +1,6 @@
 import Bytes
 public import OTLP
+import Platform
 
 /// One request's telemetry on its way through a pipeline: OTLP bytes and the index over them.
 ///
@@ -10,11 +11,16 @@ public struct Batch: Sendable {
     public private(set) var index: TelemetryIndex
     /// The most bytes that edits may make of it.
     private var bytesMax: Int
+    /// Of the request; copies are taken from it before they are made.
+    private let memory: RequestMemory?
+    /// What this batch has taken for the payload and the index that it alone has.
+    private var ownBytes = 0
 
     /// - Precondition: `index` was built over `payload`.
-    public init(payload: [UInt8], index: TelemetryIndex) {
+    public init(payload: [UInt8], index: TelemetryIndex, memory: RequestMemory? = nil) {
         self.payload = payload
         self.index = index
+        self.memory = memory
         bytesMax = EditGrowth().bytesMax(of: payload.count)
     }
 
@@ -34,25 +40,80 @@ public struct Batch: Sendable {
     public mutating func apply(_ edit: PayloadEdit) throws(Refusal) {
         guard !edit.isEmpty || edit.isTooLarge else { return }
         guard !edit.isTooLarge else { throw tooLarge() }
-        try replacePayload(with: edit.apply(to: payload, index: index))
+        let output = edit.outputBytesMax(of: payload, index: index)
+        let work = edit.workBytes(index: index)
+        try take(output + work)
+        let edited = edit.apply(to: payload, index: index)
+        memory?.giveBack(output + work - edited.count)
+        try replace(by: edited, taken: edited.count)
     }
 
     /// Takes other bytes of the same signal in place of these.
     ///
     /// - Throws: `Refusal` where they are too many.
     public mutating func replacePayload(with newPayload: [UInt8]) throws(Refusal) {
+        try take(newPayload.count)
+        try replace(by: newPayload, taken: newPayload.count)
+    }
+
+    /// The same for a pipeline of its own: its edits are copies beside this one.
+    func forked() -> Batch {
+        var copy = self
+        copy.ownBytes = 0
+        return copy
+    }
+
+    /// Only the payload is needed from now on.
+    mutating func dropIndex() {
+        let bytes = max(0, ownBytes - payload.count)
+        index = TelemetryIndex()
+        ownBytes -= bytes
+        memory?.giveBack(bytes)
+    }
+
+    /// - Parameter taken: of the request's memory, for the new payload.
+    private mutating func replace(by newPayload: [UInt8], taken: Int) throws(Refusal) {
         // What shrinks may be larger than it ever might become: it was when it came.
         guard newPayload.count <= max(bytesMax, payload.count) else { throw tooLarge() }
+        let signal = index.signal
+        var edited = TelemetryIndex()
+        var indexBytes = 0
+        if index.frames.count + index.items.count > TelemetryIndex.messagesKept {
+            // Made beside the present one, which other pipelines may share.
+            let counts = MessageCounts(of: newPayload.rawSpan, as: signal)
+            indexBytes = counts.indexBytes
+            try take(indexBytes)
+            edited.reserve(counts)
+        } else {
+            swap(&edited, &index)
+        }
         do throws(WireError) {
-            let signal = index.signal
-            try index.rebuild(over: newPayload.rawSpan, as: signal)
+            try edited.rebuild(over: newPayload.rawSpan, as: signal)
         } catch {
+            // The old payload has no index any more, and the request goes no further.
             guard case .tooLarge = error.reason else {
                 preconditionFailure("BUG: an edit made an invalid payload: \(error)")
             }
             throw tooLarge()
         }
+        index = edited
         payload = newPayload
+        memory?.giveBack(ownBytes)
+        ownBytes = taken + indexBytes
+    }
+
+    private func take(_ bytes: Int) throws(Refusal) {
+        do throws(ByteBudget.Shortage) {
+            try memory?.take(bytes)
+        } catch {
+            switch error {
+            case .later: throw Refusal(reason: "no room for an edited copy; send again later")
+            case .never(let limit):
+                throw .tooLarge(
+                    "an edited copy takes the request past the \(limit) bytes that all requests "
+                        + "share; send smaller batches or raise service.limits.request_bodies")
+            }
+        }
     }
 
     private func tooLarge() -> Refusal {

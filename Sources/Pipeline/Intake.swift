@@ -59,7 +59,7 @@ public struct Intake: Sendable {
         entries.reserveCapacity(pipelines.count)
         let attachment = context.trace?.attachment ?? []
         for pipeline in pipelines {
-            var copy = batch
+            var copy = batch.forked()
             let passage = try pipeline.process(&copy, context)
             let record =
                 copy.itemCount == 0
@@ -68,6 +68,7 @@ public struct Intake: Sendable {
                     signal: signal.rawValue, itemCount: copy.itemCount,
                     receivedAt: clock.unixNanoseconds, attachment: attachment,
                     payload: copy.payload)
+            copy.dropIndex()
             entries.append(Entry(pipeline: pipeline, passage: passage, record: record))
         }
         return entries

@@ -39,6 +39,22 @@ public struct PayloadEdit: Sendable {
     public var isEmpty: Bool { changes.isEmpty && removedItems.isEmpty && !removesItemless }
     public var removedItemCount: Int { removedItems.count }
 
+    /// The most bytes that the result of `apply` can have.
+    public func outputBytesMax(of payload: [UInt8], index: TelemetryIndex) -> Int {
+        // A length has at most five bytes, and had one at least.
+        payload.count + max(0, addedBytes) + 4 * (index.frames.count + changes.count)
+    }
+
+    /// What `apply` needs besides the result: its splices, one for each change and each length,
+    /// in the order of the calls and in that of the payload.
+    public func workBytes(index: TelemetryIndex) -> Int {
+        let splices = 2 * changes.count + removedItems.count + index.frames.count
+        return splices * Self.workBytesOfSplice + index.items.count
+    }
+
+    /// A splice of 40 bytes, three times while they are sorted, and what is noted of its message.
+    private static let workBytesOfSplice = 160
+
     public mutating func removeAll() {
         changes.removeAll(keepingCapacity: true)
         replacements.removeAll(keepingCapacity: true)

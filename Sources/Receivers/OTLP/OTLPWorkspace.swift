@@ -68,7 +68,7 @@ final class OTLPWorkspace {
             payload = try repair(payload, request.signal, bytesMax: bytesMax, memory)
             try rebuildIndex(over: payload, request.signal, isOnLoop: false, memory)
         }
-        var checked = Checked(batch: Batch(payload: payload, index: index))
+        var checked = Checked(batch: Batch(payload: payload, index: index, memory: memory))
         checked.repairedTextCount = repaired
         if index.faultyItemCount > 0 { try removeFaulty(from: &checked) }
         return checked
