@@ -82,7 +82,12 @@ public struct Batch: Sendable {
             // Made beside the present one, which other pipelines may share.
             let counts = MessageCounts(of: newPayload.rawSpan, as: signal)
             indexBytes = counts.indexBytes
-            try take(indexBytes)
+            do throws(Refusal) {
+                try take(indexBytes)
+            } catch {
+                memory?.giveBack(taken)
+                throw error
+            }
             edited.reserve(counts)
         } else {
             swap(&edited, &index)
