@@ -55,11 +55,24 @@ extension Delivery {
     func deliverInParts(
         _ batch: QueuedBatch, _ cause: PartsCause, _ slot: borrowing CrashSlot
     ) {
+        let totals =
+            batch.isIndexable
+            ? inParts(batch, cause, slot) : inPieces(batch, slot)
+        guard let totals else { return abandon(Lot([batch])) }
+        metrics.sent[batch.signal].add(totals.exported + totals.dropped)
+        if totals.exported > 0 { recovered() }
+        batch.settle(as: totals)
+    }
+
+    /// - Returns: what became of the items; nil when there is no time any more.
+    func inParts(
+        _ batch: QueuedBatch, _ cause: PartsCause, _ slot: borrowing CrashSlot
+    ) -> CursorTotals? {
         guard batch.wantedItemCount > 1, let indexed = batch.indexed() else {
             switch cause {
-            case .untried: return giveUp(batch, "rejected", "cannot be read")
-            case .tooLarge(let reason): return giveUp(batch, "too_large", reason)
-            case .rejected(let reason): return giveUp(batch, "rejected", reason)
+            case .untried: return setAside(batch, "rejected", "cannot be read")
+            case .tooLarge(let reason): return setAside(batch, "too_large", reason)
+            case .rejected(let reason): return setAside(batch, "rejected", reason)
             }
         }
         var work = InParts(batch, indexed)
@@ -68,14 +81,12 @@ extension Delivery {
         case .untried: work.untried = [whole]
         case .tooLarge: work.split(whole, bytesMax: max(1, batch.payload.count / 2))
         case .rejected(let reason):
-            guard narrow(whole, rejectedBecause: reason, &work, slot) else {
-                return abandon(Lot([batch]))
-            }
+            guard narrow(whole, rejectedBecause: reason, &work, slot) else { return nil }
         }
         while let items = work.untried.popLast() {
-            guard send(items, of: &work, slot) else { return abandon(Lot([batch])) }
+            guard send(items, of: &work, slot) else { return nil }
         }
-        finish(work)
+        return finish(work)
     }
 
     /// - Returns: `false` when there is no time any more.
@@ -145,17 +156,23 @@ extension Delivery {
     }
 
     private func count(_ lot: Lot, _ rejectedItemCount: Int, _ work: inout InParts) {
-        let part = lot.batches[0]
-        work.totals.exported += part.wantedItemCount - rejectedItemCount
-        work.totals = work.totals + part.exclusionTotals
-        guard rejectedItemCount > 0 else { return }
-        work.totals.dropped += rejectedItemCount
-        dropped.with(id, part.signal.name, "partial_success").add(rejectedItemCount)
-        metrics.sendFailed[part.signal].add(rejectedItemCount)
+        work.totals = work.totals + totals(of: lot, rejectedItemCount)
     }
 
-    /// Sets aside what is given up, and settles the batch.
-    private func finish(_ work: InParts) {
+    /// Of a part that was taken.
+    func totals(of lot: Lot, _ rejectedItemCount: Int) -> CursorTotals {
+        let part = lot.batches[0]
+        var totals = part.exclusionTotals
+        totals.exported += part.wantedItemCount - rejectedItemCount
+        guard rejectedItemCount > 0 else { return totals }
+        totals.dropped += rejectedItemCount
+        dropped.with(id, part.signal.name, "partial_success").add(rejectedItemCount)
+        metrics.sendFailed[part.signal].add(rejectedItemCount)
+        return totals
+    }
+
+    /// Sets aside what is given up.
+    private func finish(_ work: InParts) -> CursorTotals? {
         let batch = work.batch
         var totals = work.totals
         var causes: [StaticString] = []
@@ -168,14 +185,10 @@ extension Delivery {
                 .map(\.rejected).sorted { $0.items.lowerBound < $1.items.lowerBound }
             let letters = letters(of: batch, work.parts, rejected)
             guard !letters.isEmpty else { continue }
-            guard let setAside = putAside(letters, cause, batch.signal) else {
-                return abandon(Lot([batch]))
-            }
+            guard let setAside = putAside(letters, cause, batch.signal) else { return nil }
             totals = totals + setAside
         }
-        metrics.sent[batch.signal].add(work.totals.exported + work.totals.dropped)
-        if totals.exported > 0 { recovered() }
-        batch.settle(as: totals)
+        return totals
     }
 }
 

@@ -8,16 +8,25 @@ extension Delivery {
     func giveUp(
         _ batch: QueuedBatch, _ cause: StaticString, _ reason: String, isOpaque: Bool = false
     ) {
-        guard let rest = batch.withoutExcluded() else { return batch.settle(as: CursorTotals()) }
+        guard let totals = setAside(batch, cause, reason, isOpaque: isOpaque) else {
+            return abandon(Lot([batch]))
+        }
+        batch.settle(as: totals)
+    }
+
+    /// Sets a batch aside that will not be delivered.
+    ///
+    /// - Returns: nil when the time was over before there was room.
+    func setAside(
+        _ batch: QueuedBatch, _ cause: StaticString, _ reason: String, isOpaque: Bool = false
+    ) -> CursorTotals? {
+        guard let rest = batch.withoutExcluded() else { return CursorTotals() }
         let excluded = Set(batch.excludedItems)
         var letter = letter(
             batch, items: (0..<batch.itemCount).filter { !excluded.contains($0) }, rest.payload,
             reason)
         letter.isOpaque = isOpaque
-        guard let totals = putAside([letter], cause, batch.signal) else {
-            return abandon(Lot([batch]))
-        }
-        batch.settle(as: totals)
+        return putAside([letter], cause, batch.signal)
     }
 
     /// Sets items of a lot aside that an exporter will never take, and marks them as excluded.
@@ -122,7 +131,7 @@ extension Delivery {
         }
         while true {
             do throws(DeadLetters.Failure) {
-                try deadLetters.setAside(letters)
+                try write(letters, to: deadLetters)
                 break
             } catch {
                 let text =
@@ -146,6 +155,23 @@ extension Delivery {
             "items set aside in dead-letter/", LogField("cause", cause.description),
             LogField("reason", reason), LogField("items", count))
         return CursorTotals(setAside: count)
+    }
+
+    /// Writes letters in the memory that all exporters share.
+    private func write(
+        _ letters: [DeadLetter], to store: DeadLetters
+    ) throws(DeadLetters.Failure) {
+        let work = letters.reduce(0) { $0 + DeadLetterLine.workBytes($1) }
+        guard work > DeliveryMemory.usualBytesMax else { return try store.setAside(letters) }
+        let failure: DeadLetters.Failure? = safety.memory.with(work) {
+            do throws(DeadLetters.Failure) {
+                try store.setAside(letters)
+                return nil
+            } catch {
+                return error
+            }
+        }
+        if let failure { throw failure }
     }
 
     private static let deadLettersPause = Duration.seconds(1)

@@ -37,6 +37,8 @@ public final class Delivery: Sendable {
     let safety: DeliverySafety
     let size = Mutex(LearnedSize())
     private let tooLarge: Counter
+    /// A call that has its memory beside that of all others.
+    private let hasFreeCall = Atomic<Bool>(false)
     private let state = Monitor(State())
     private let threads = Monitor([Thread]())
 
@@ -267,10 +269,11 @@ public final class Delivery: Sendable {
         let started = environment.clock.now
         var backoff = Backoff(settings.retry)
         var random = SystemRandomNumberGenerator()
+        var work = exporter.encodes ? DeliveryMemory.usualBytes(lot) : 0
         while true {
             guard !state.withLock({ $0.lifecycle.isOver }) else { return .left }
             if let records = lot.recordRange { slot.note(records) }
-            let outcome = exporter.export(lot)
+            let outcome = export(&lot, work)
             slot.clear()
             switch outcome {
             case .accepted(let rejectedItemCount, let message):
@@ -280,6 +283,9 @@ public final class Delivery: Sendable {
             case .tooLarge(let reason):
                 noteTooLarge(lot)
                 return .tooLarge(because: reason)
+            case .needsMemory(let reason):
+                guard work < DeliveryMemory.lotBytesMax else { return .tooLarge(because: reason) }
+                work = DeliveryMemory.lotBytesMax
             case .exclude(let named):
                 let items = lot.known(named)
                 // Or it would come again as it is, for ever.
@@ -302,6 +308,21 @@ public final class Delivery: Sendable {
                 wait(pause)
             }
         }
+    }
+
+    /// One call, in the memory that it may take.
+    private func export(_ lot: inout Lot, _ work: Int) -> ExportOutcome {
+        guard work > 0 else { return exporter.export(lot) }
+        lot.workBytesMax = work / 2
+        // One usual call is always under way: others, that wait for their destinations, must not
+        // hold up this exporter.
+        let isFirst =
+            work <= DeliveryMemory.usualBytesMax
+            && !hasFreeCall.exchange(true, ordering: .acquiring)
+        defer { if isFirst { hasFreeCall.store(false, ordering: .releasing) } }
+        if isFirst { return exporter.export(lot) }
+        let toExport = lot
+        return safety.memory.with(work) { exporter.export(toExport) }
     }
 
     /// Whether what has failed is left where it is: there is no time any more, or it is on the disk

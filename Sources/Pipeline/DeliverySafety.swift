@@ -9,6 +9,9 @@ public struct DeliverySafety: Sendable {
     /// Records that were under way when an earlier process crashed.
     public var suspects = SuspectList()
 
+    /// What the calls of all exporters work in.
+    public var memory = DeliveryMemory()
+
     public init() {}
 
     func verdict(on batch: QueuedBatch) -> SuspectList.Verdict {

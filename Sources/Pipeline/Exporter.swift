@@ -11,6 +11,8 @@ public protocol Exporter: AnyObject, Sendable {
     func abort()
     /// Closes files and connections, after the last `export` has returned.
     func close()
+    /// Whether it makes anything of a lot, which takes memory, but sends the bytes as they are.
+    var encodes: Bool { get }
     /// Gives back memory that is kept between lots, without waiting for one that is under way:
     /// there is little to do.
     func trim()
@@ -18,6 +20,7 @@ public protocol Exporter: AnyObject, Sendable {
 
 extension Exporter {
     public func trim() {}
+    public var encodes: Bool { true }
 }
 
 /// What came of delivering a lot.
@@ -30,6 +33,9 @@ public enum ExportOutcome: Sendable, Equatable {
     case reject(because: String)
     /// It is too large to be delivered at once: its parts may succeed.
     case tooLarge(because: String)
+    /// The lot takes more than its `workBytesMax`. It comes again with more, and in pieces where
+    /// there is no more.
+    case needsMemory(because: String)
     /// Nothing was delivered, because of these items alone. They are set aside, and the lot comes
     /// again at once, with them among its batches' `excludedItems`.
     case exclude([RejectedItem])
@@ -54,6 +60,8 @@ public struct RejectedItem: Sendable, Equatable {
 /// The batches that one call of an exporter delivers together.
 public struct Lot: Sendable {
     public var batches: [QueuedBatch]
+    /// What an exporter may take for an index over a batch, and again for what it makes of the lot.
+    public var workBytesMax = DeliveryMemory.lotBytesMax / 2
 
     public init(_ batches: [QueuedBatch]) { self.batches = batches }
 

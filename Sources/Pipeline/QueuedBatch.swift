@@ -23,6 +23,8 @@ public struct QueuedBatch: Sendable {
     public let place: BatchPlace?
     /// Where the batch is a part of its record: which of its items they are. Nil for all.
     public private(set) var itemsOfRecord: Range<Int>?
+    /// A piece of a record whose last piece is still to come.
+    public private(set) var isUnfinished = false
     /// Indices of items that were set aside and are not to be delivered, in ascending order. Only
     /// an exporter that answers `.exclude` ever sees any.
     public private(set) var excludedItems: [Int] = []
@@ -109,6 +111,22 @@ extension QueuedBatch {
         part.excludedItems = excludedItems.filter(items.contains).map { $0 - items.lowerBound }
         return part
     }
+
+    func piece(_ piece: PayloadPieces.Piece, isLast: Bool) -> QueuedBatch {
+        var part = part(piece.payload, items: piece.items)
+        part.isUnfinished = !isLast
+        return part
+    }
+
+    /// Whether there is memory for an index over it.
+    var isIndexable: Bool {
+        payload.count < Self.countedBytesMin
+            || MessageCounts(of: payload.rawSpan, as: signal).indexBytes
+                <= DeliveryMemory.lotBytesMax
+    }
+
+    /// A smaller payload has an index of 20 MiB at most.
+    private static let countedBytesMin = 512 << 10
 
     /// What is left of it; nil where that is nothing.
     func withoutExcluded() -> QueuedBatch? {

@@ -44,17 +44,18 @@ final class DebugExporter: Exporter {
     func close() {}
 
     private func text(of lot: Lot) throws(WireError) -> [UInt8] {
-        var text = DebugText(time: CivilTime(unixNanoseconds: clock.unixNanoseconds))
+        var text = DebugText(
+            time: CivilTime(unixNanoseconds: clock.unixNanoseconds), bytesMax: lot.workBytesMax)
         var index = TelemetryIndex()
         for batch in lot.batches {
             switch sampler.withLock({ $0.admit(at: clock.now) }) {
             case .suppress: continue
             case .print(let suppressedCount): text.noteSuppressed(suppressedCount)
             }
-            try batch.index(into: &index)
+            try batch.index(into: &index, bytesMax: lot.workBytesMax)
             text.append(batch.payload, index, settings.verbosity)
         }
-        return text.bytes
+        return text.finish()
     }
 }
 

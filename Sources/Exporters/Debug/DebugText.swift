@@ -7,12 +7,27 @@ import Platform
 struct DebugText {
     private(set) var bytes: [UInt8] = []
     private let time: CivilTime
+    private let bytesMax: Int
+    private var omittedLineCount = 0
 
     /// Longer values are cut, with a note of how much is missing.
     static let valueBytesMax = 1024
 
-    /// - Parameter time: stands on each batch's first line.
-    init(time: CivilTime) { self.time = time }
+    /// - Parameters:
+    ///   - time: stands on each batch's first line.
+    ///   - bytesMax: of the text. Lines beyond it are counted.
+    init(time: CivilTime, bytesMax: Int = .max) {
+        self.time = time
+        self.bytesMax = bytesMax
+    }
+
+    /// All lines, and how many are not among them.
+    consuming func finish() -> [UInt8] {
+        if omittedLineCount > 0 {
+            bytes += "\(time.rfc3339) \(omittedLineCount) lines not shown: too many at once\n".utf8
+        }
+        return bytes
+    }
 
     mutating func noteSuppressed(_ count: Int) {
         if count > 0 { line("\(time.rfc3339) \(count) batches not shown (sampling)") }
@@ -77,6 +92,10 @@ struct DebugText {
     }
 
     mutating func line(_ text: String) {
+        guard bytes.count < bytesMax else {
+            omittedLineCount += 1
+            return
+        }
         bytes.append(contentsOf: text.utf8)
         bytes.append(UInt8(ascii: "\n"))
     }

@@ -34,7 +34,7 @@ final class FileExporter: Exporter {
                 let records = try state.encoder.encode(lot)
                 return append(records, to: &state.file, now)
             } catch {
-                return .reject(because: "cannot be written as JSON: \(error)")
+                return .unwritable(error)
             }
         }
     }

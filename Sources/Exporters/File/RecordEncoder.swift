@@ -22,16 +22,19 @@ struct RecordEncoder: ~Copyable {
     mutating func encode(_ lot: Lot) throws(WireError) -> [UInt8] {
         var output: [UInt8] = []
         for batch in lot.batches {
+            let room = max(0, lot.workBytesMax - output.count)
             let isLine = format == .json && compressor == nil
             guard !isLine else {
-                try writer.write(batch.payload.rawSpan, as: batch.signal, into: &output)
+                try writer.write(
+                    batch.payload.rawSpan, as: batch.signal, into: &output, outputBytesMax: room)
                 output.append(UInt8(ascii: "\n"))
                 continue
             }
             var record = batch.payload
             if format == .json {
                 record.removeAll(keepingCapacity: true)
-                try writer.write(batch.payload.rawSpan, as: batch.signal, into: &record)
+                try writer.write(
+                    batch.payload.rawSpan, as: batch.signal, into: &record, outputBytesMax: room)
             }
             if let compressed = compressor?.compress(record.rawSpan) { record = compressed }
             // A payload ends below 1 GiB, and its JSON below the writer's 4 GiB.

@@ -6,6 +6,7 @@ final class NopExporter: Exporter {
     func export(_ lot: Lot) -> ExportOutcome { .accepted() }
     func abort() {}
     func close() {}
+    var encodes: Bool { false }
 }
 
 public enum NopExporterFactory: ExporterFactory {

@@ -1,4 +1,5 @@
 import Bytes
+import Compression
 public import Configuration
 import HTTP
 import HTTPClient
@@ -11,6 +12,7 @@ import Telemetry
 final class OTLPHTTPExporter: Exporter {
     private let senders: [Signal: HTTPSender]
     private let encoding: OTLPHTTPSettings.Encoding
+    private let isCompressed: Bool
     private let environment: ComponentEnvironment
     private let unreadableResponses: Counter
 
@@ -27,6 +29,7 @@ final class OTLPHTTPExporter: Exporter {
         }
         self.senders = senders
         encoding = settings.encoding
+        isCompressed = settings.http.compression != .identity
         self.environment = environment
         unreadableResponses = environment.metrics.counter(
             "sluice_exporter_unreadable_responses",
@@ -48,7 +51,7 @@ final class OTLPHTTPExporter: Exporter {
         do throws(WireError) {
             body = try self.body(of: lot, first.signal)
         } catch {
-            return .reject(because: "cannot be written as JSON: \(error)")
+            return .unwritable(error)
         }
         do throws(HTTPClientError) {
             return outcome(try sender.post(body, continuing: trace), lot, first.signal)
@@ -59,6 +62,8 @@ final class OTLPHTTPExporter: Exporter {
 
     func abort() { for sender in senders.values { sender.abort() } }
     func close() {}
+    var encodes: Bool { encoding == .json || isCompressed }
+
     func trim() { for sender in senders.values { sender.trim() } }
 
     /// Requests of one signal are concatenated: protobuf merges repeated fields, so that the bytes
@@ -67,7 +72,9 @@ final class OTLPHTTPExporter: Exporter {
         let pieces = lot.batches.map(\.payload)
         guard encoding == .json else { return pieces }
         var json: [UInt8] = []
-        try OTLPJSON.write(pieces.joinedBytes().rawSpan, as: signal, into: &json)
+        try OTLPJSON.write(
+            pieces.joinedBytes().rawSpan, as: signal, into: &json,
+            outputBytesMax: lot.workBytesMax)
         return [json]
     }
 

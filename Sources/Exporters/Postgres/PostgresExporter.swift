@@ -104,7 +104,9 @@ final class PostgresExporter: Exporter {
     private func write(
         _ rest: inout LotPlan, of lot: Lot, _ rows: LotRows
     ) throws(PostgresError) -> ExportOutcome? {
-        let rowCountMax = rowsMax.load(ordering: .relaxed)
+        // A row takes 200 bytes and more, whatever its item has.
+        let rowCountMax = min(
+            rowsMax.load(ordering: .relaxed), max(1000, lot.workBytesMax / Self.rowBytes))
         var part = rest.prefix(rowCountMax)
         if let unreadable = rows.make(part, of: lot) { return unreadable }
         let session = try slots.take()
@@ -210,6 +212,7 @@ final class PostgresExporter: Exporter {
         }
     }
 
+    private static let rowBytes = 256
     /// Two that take each other's slots at once would both get none of them to a lot; so each
     /// has a turn. In milliseconds.
     private static let fencedPause = 1000...3000

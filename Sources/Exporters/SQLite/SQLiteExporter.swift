@@ -87,6 +87,7 @@ final class SQLiteExporter: Exporter {
                 rejectedItemCount: rejectedCount,
                 message: rejectedCount == 0 ? nil : "larger than a SQLite row can be")
         } catch {
+            if error.needsMemory { return .needsMemory(because: "\(error)") }
             if error.isUnreadable { return .reject(because: "\(error)") }
             if error.endsConnection { close(&store) }
             return .retry(after: nil, because: "\(settings.path): \(error)")

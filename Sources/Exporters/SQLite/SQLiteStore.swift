@@ -120,9 +120,10 @@ final class SQLiteStore {
                 if waits.isAborted.load(ordering: .relaxed) { throw .aborted }
                 if let origin = batch.origin {
                     if !origin.isForced, ledger.contains(origin) { continue }
-                    ledger.note(origin)
+                    // The last piece of a record stands for all of them.
+                    if !batch.isUnfinished { ledger.note(origin) }
                 }
-                rejectedCount += try rows.write(batch)
+                rejectedCount += try rows.write(batch, indexBytesMax: lot.workBytesMax)
             }
             try ledger.write()
             try committing.run()

@@ -32,19 +32,21 @@ final class ZipkinExporter: Exporter {
     }
 
     func export(_ lot: Lot) -> ExportOutcome {
-        var text = ZipkinText(defaultServiceName: defaultServiceName)
+        let bytesMax = min(lot.workBytesMax, ZipkinText.bytesMaxStandard)
+        var text = ZipkinText(defaultServiceName: defaultServiceName, bytesMax: bytesMax)
         var index = TelemetryIndex()
         do throws(WireError) {
             for batch in lot.batches {
-                try batch.index(into: &index)
+                try batch.index(into: &index, bytesMax: lot.workBytesMax)
                 text.append(batch.payload, index)
             }
         } catch {
             return .unreadable(error)
         }
         guard !text.isTooLarge else {
-            return .tooLarge(
-                because: "more than \(ZipkinText.bytesMaxStandard) bytes as Zipkin's JSON")
+            let reason = "more than \(bytesMax) bytes as Zipkin's JSON"
+            return bytesMax < ZipkinText.bytesMaxStandard
+                ? .needsMemory(because: reason) : .tooLarge(because: reason)
         }
         let rejectedSpanCount = text.rejectedSpanCount
         if text.omittedTagCount > 0 {

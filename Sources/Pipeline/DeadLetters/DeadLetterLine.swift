@@ -16,9 +16,14 @@ import Platform
 ///   cannot carry, and of what must not be looked into.
 enum DeadLetterLine {
     /// More JSON than that is for no reader; its protobuf takes a fraction.
-    private static let jsonBytesMax = 256 << 20
+    static let jsonBytesMax = 16 << 20
     /// The largest payload in hexadecimal digits, and what stands beside it.
     static let bytesMax = 2 * TelemetryIndex.payloadBytesMax + 16 << 20
+
+    /// What writing a letter takes: its JSON is written and read back, or it is in hexadecimal.
+    static func workBytes(_ letter: DeadLetter) -> Int {
+        max(4 * min(letter.payload.count, jsonBytesMax), 2 * letter.payload.count)
+    }
 
     static func append(_ letter: DeadLetter, at unixNanoseconds: UInt64, to output: inout [UInt8]) {
         let time = CivilTime(unixNanoseconds: unixNanoseconds).rfc3339
@@ -37,8 +42,11 @@ enum DeadLetterLine {
         output += text.utf8
         if letter.isOpaque || !appendJSON(letter, to: &output) {
             output += ",\"protobuf\":\"".utf8
-            let whole = ByteRange(start: 0, end: letter.payload.count)
-            output += Hexadecimal.text(letter.payload.rawSpan, whole).utf8
+            output.reserveCapacity(output.count + 2 * letter.payload.count + 3)
+            for byte in letter.payload {
+                output.append(Hexadecimal.digit(byte >> 4))
+                output.append(Hexadecimal.digit(byte))
+            }
             output += "\"".utf8
         }
         output += "}\n".utf8

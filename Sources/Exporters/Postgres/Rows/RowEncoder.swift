@@ -152,12 +152,13 @@ struct RowEncoder: ~Copyable {
     ///   - items: which of them, as indices into `TelemetryIndex.items`; nil for all.
     ///   - excluded: those of `items` that are left out, in ascending order.
     mutating func append(
-        _ batch: QueuedBatch, items: Range<Int>? = nil, except excluded: [Int] = []
+        _ batch: QueuedBatch, items: Range<Int>? = nil, except excluded: [Int] = [],
+        indexBytesMax: Int = .max
     ) {
         var index = TelemetryIndex()
         swap(&index, &self.index)
         do throws(WireError) {
-            try batch.index(into: &index)
+            try batch.index(into: &index, bytesMax: indexBytesMax)
         } catch {
             if unreadable == nil { unreadable = error }
             swap(&index, &self.index)

@@ -16,8 +16,15 @@ struct SQLiteError: Error, Equatable, CustomStringConvertible {
 
     /// Of a record that is not what this version takes.
     static func unreadable(_ error: WireError) -> SQLiteError {
-        SQLiteError(code: SQLITE_FORMAT, message: "\(error)", operation: "read a record")
+        var operation = "read a record"
+        if case .tooManyMessages = error.reason { operation = indexing }
+        return SQLiteError(code: SQLITE_FORMAT, message: "\(error)", operation: operation)
     }
+
+    private static let indexing = "index a record"
+
+    /// Whether a record takes more memory than the lot was given.
+    var needsMemory: Bool { isUnreadable && operation == Self.indexing }
 
     /// Whether the data itself is in the way.
     var isUnreadable: Bool { primaryCode == SQLITE_FORMAT }

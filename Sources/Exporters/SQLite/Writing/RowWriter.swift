@@ -49,9 +49,13 @@ final class RowWriter {
 
     /// Writes all items of a batch, but those that no row can hold.
     /// - Returns: how many those were.
-    func write(_ batch: QueuedBatch) throws(SQLiteError) -> Int {
+    func write(_ batch: QueuedBatch, indexBytesMax: Int) throws(SQLiteError) -> Int {
         let bytes = batch.payload.rawSpan
-        do throws(WireError) { try batch.index(into: &index) } catch { throw .unreadable(error) }
+        do throws(WireError) {
+            try batch.index(into: &index, bytesMax: indexBytesMax)
+        } catch {
+            throw .unreadable(error)
+        }
         var rejectedCount = 0
         var resource: ResourceContext?
         var resourceIndex: Int32 = -1
