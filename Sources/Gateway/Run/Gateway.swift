@@ -88,6 +88,9 @@ public final class Gateway: Sendable {
             spans: spans,
             httpMetrics: HTTPServerMetrics(metrics))
         data = try DataDirectory(plan.log, log: log, metrics: metrics, clock: clock)
+        limits.bodies.budget.register(in: metrics)
+        limits.connectionMemory.budget.register(in: metrics)
+        data.safety.memory.register(in: metrics)
         builder = GraphBuilder(
             environment: environment, data: data, growth: plan.limits.editGrowth)
         state = Mutex(State())
@@ -275,21 +278,7 @@ public final class Gateway: Sendable {
                 "receiving", LogField("receiver", receiver),
                 LogField("address", address.description))
         }
-        let isInMemory = plan.log.log.durability == .memory
-        let queues =
-            isInMemory
-            ? plan.exporters.reduce(0) { $0 + ($1.delivery.inMemory().queueBytesMax ?? 0) }
-            : (plan.pipelines.count + 1)
-                * (plan.log.log.cacheBytesMax + plan.log.log.bufferBytesMax)
-                + plan.pipelines.reduce(0) { $0 + $1.exporters.count }
-                * ExportQueue.windowBytesMax
-        log.info(
-            "memory ceilings, in MiB",
-            LogField("request_bodies", plan.limits.requestBodiesMax >> 20),
-            LogField("connections", plan.limits.connectionMemoryMax >> 20),
-            LogField("queues", queues >> 20),
-            LogField(
-                "sum",
-                (plan.limits.requestBodiesMax + plan.limits.connectionMemoryMax + queues) >> 20))
+        MemorySum(plan, loopCount: loops.loops.count).announce(
+            log, limitBytes: ControlGroup.memoryLimitBytes())
     }
 }

@@ -1,3 +1,4 @@
+import DurableLog
 import OTLP
 import Pipeline
 import Platform
@@ -33,7 +34,8 @@ struct MemorySum {
             }
         } else {
             let logs = plan.pipelines.count + ownLogs
-            add("logs", logs.multipliedClamped(by: log.cacheBytesMax.addingClamped(log.bufferBytesMax)))
+            let each = log.cacheBytesMax.addingClamped(log.bufferBytesMax)
+            add("logs", logs.multipliedClamped(by: each))
             let readers = plan.pipelines.reduce(0) { $0 + $1.exporters.count }
             add("queues", readers * ExportQueue.windowBytesMax)
         }
@@ -59,10 +61,12 @@ struct MemorySum {
     func announce(_ log: Logger, limitBytes: Int?) {
         if let limitBytes, sum > limitBytes {
             log.warn(
-                "the memory ceilings add up to more than the control group allows; raise its "
-                    + "limit, or lower service.limits.request_bodies, connection_memory or "
-                    + "service.log.cache_size",
-                LogField("sum_bytes", sum), LogField("limit_bytes", limitBytes))
+                "the memory ceilings add up to more than the control group allows",
+                LogField("sum_bytes", sum), LogField("limit_bytes", limitBytes),
+                LogField(
+                    "either",
+                    "raise its limit, or lower service.limits.request_bodies, connection_memory "
+                        + "or service.log.cache_size"))
         }
         let fields = parts.map { LogField($0.name, $0.bytes >> 20) }
         log.log(.info, "memory ceilings, in MiB", fields + [LogField("sum", sum >> 20)])
