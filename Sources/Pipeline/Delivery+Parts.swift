@@ -59,7 +59,6 @@ extension Delivery {
             batch.isIndexable
             ? inParts(batch, cause, slot) : inPieces(batch, slot)
         guard let totals else { return abandon(Lot([batch])) }
-        metrics.sent[batch.signal].add(totals.exported + totals.dropped)
         if totals.exported > 0 { recovered() }
         batch.settle(as: totals)
     }
@@ -188,7 +187,13 @@ extension Delivery {
             guard let setAside = putAside(letters, cause, batch.signal) else { return nil }
             totals = totals + setAside
         }
+        noteSent(work.totals, of: batch)
         return totals
+    }
+
+    /// - Parameter totals: of what was sent; what was given up is not among it.
+    func noteSent(_ totals: CursorTotals, of batch: QueuedBatch) {
+        metrics.sent[batch.signal].add(totals.exported + totals.dropped)
     }
 }
 

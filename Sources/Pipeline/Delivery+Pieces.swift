@@ -40,7 +40,10 @@ extension Delivery {
     private func outcome(of part: QueuedBatch, _ slot: borrowing CrashSlot) -> CursorTotals? {
         var lot = Lot([part])
         switch attempt(&lot, slot) {
-        case .accepted(let rejectedItemCount, _): return totals(of: lot, rejectedItemCount)
+        case .accepted(let rejectedItemCount, _):
+            let totals = totals(of: lot, rejectedItemCount)
+            noteSent(totals, of: part)
+            return totals
         case .rejected(let reason): return inParts(part, .rejected(because: reason), slot)
         case .tooLarge(let reason): return inParts(part, .tooLarge(because: reason), slot)
         case .givenUp(let cause, let reason): return setAside(part, cause, reason)

@@ -29,7 +29,7 @@ public final class Delivery: Sendable {
     public let id: String
     public let queue: ExportQueue
     public let metrics: ExporterMetrics
-    private let exporter: any Exporter
+    let exporter: any Exporter
     public let settings: DeliverySettings
     let environment: ComponentEnvironment
     let dropped: MetricFamily<Counter>
@@ -38,7 +38,7 @@ public final class Delivery: Sendable {
     let size = Mutex(LearnedSize())
     private let tooLarge: Counter
     /// A call that has its memory beside that of all others.
-    private let hasFreeCall = Atomic<Bool>(false)
+    let hasFreeCall = Atomic<Bool>(false)
     private let state = Monitor(State())
     private let threads = Monitor([Thread]())
 
@@ -308,21 +308,6 @@ public final class Delivery: Sendable {
                 wait(pause)
             }
         }
-    }
-
-    /// One call, in the memory that it may take.
-    private func export(_ lot: inout Lot, _ work: Int) -> ExportOutcome {
-        guard work > 0 else { return exporter.export(lot) }
-        lot.workBytesMax = work / 2
-        // One usual call is always under way: others, that wait for their destinations, must not
-        // hold up this exporter.
-        let isFirst =
-            work <= DeliveryMemory.usualBytesMax
-            && !hasFreeCall.exchange(true, ordering: .acquiring)
-        defer { if isFirst { hasFreeCall.store(false, ordering: .releasing) } }
-        if isFirst { return exporter.export(lot) }
-        let toExport = lot
-        return safety.memory.with(work) { exporter.export(toExport) }
     }
 
     /// Whether what has failed is left where it is: there is no time any more, or it is on the disk

@@ -29,7 +29,8 @@ final class LotRows: @unchecked Sendable {
         pieces = plan.pieces
         for piece in pieces {
             let batch = lot.batches[piece.batch]
-            encoder.append(batch, items: piece.items, except: batch.excludedItems,
+            encoder.append(
+                batch, items: piece.items, except: batch.excludedItems,
                 indexBytesMax: lot.workBytesMax)
         }
         inserts = encoder.dictionaryInserts()
