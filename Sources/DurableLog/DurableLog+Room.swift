@@ -194,13 +194,13 @@ extension DurableLog {
         onEvent(.accepting)
     }
 
-    /// Whatever `disk_reserve` says, the log leaves a part of the file system free, up to
-    /// ``reserveFloorMax``: what drains it, such as SQLite on the same disk, has to write too.
+    /// Whatever `disk_reserve` says, the log leaves a part of the file system free: what drains it,
+    /// such as SQLite on the same disk, has to write a segment's data twice, into its write-ahead
+    /// log and into its file, before the segment can go.
     private func reserveBytes(_ room: StorageRoom) -> Int {
-        max(settings.diskReserveBytes, min(room.totalBytes / 8, Self.reserveFloorMax))
+        let (floor, isOver) = segmentBytesMax.multipliedReportingOverflow(by: 3)
+        return max(settings.diskReserveBytes, min(isOver ? .max : floor, room.totalBytes / 4))
     }
-
-    private static let reserveFloorMax = 16 << 20
 
     /// Whether a file can be written where the log is.
     private func canWrite() -> Bool {

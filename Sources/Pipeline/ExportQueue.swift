@@ -314,7 +314,9 @@ public final class ExportQueue: Sendable {
     public func endAtPresent(_ log: DurableLog) {
         reading.withLock { reading in
             outstanding.withLock { _ = $0.ended.insert(ObjectIdentifier(log)) }
-            for index in reading.sources.indices where reading.sources[index].log === log {
+            // One that ends already does not get what came since, which is for others.
+            for index in reading.sources.indices
+            where reading.sources[index].log === log && reading.sources[index].end == .max {
                 reading.sources[index].isEnding = true
             }
         }

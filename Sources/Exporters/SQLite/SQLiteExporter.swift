@@ -89,6 +89,8 @@ final class SQLiteExporter: Exporter {
         } catch {
             if error.needsMemory { return .needsMemory(because: "\(error)") }
             if error.isUnreadable { return .reject(because: "\(error)") }
+            // What is in the write-ahead log twice gives its room to the next attempt.
+            if error.isDiskFull { try? current.emptyWriteAheadLog() }
             if error.endsConnection { close(&store) }
             return .retry(after: nil, because: "\(settings.path): \(error)")
         }
@@ -96,7 +98,7 @@ final class SQLiteExporter: Exporter {
 
     private func leaveOrphan(_ store: inout SQLiteStore?) {
         do throws(SQLiteError) {
-            try store?.leaveOrphan()
+            try store?.emptyWriteAheadLog()
             log.warn(
                 "the database was moved or deleted; a new one is made",
                 LogField("path", settings.path),

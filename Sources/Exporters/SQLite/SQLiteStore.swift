@@ -160,7 +160,7 @@ final class SQLiteStore {
 
     /// The file was moved or deleted: what is still in the write-ahead log goes into it, wherever
     /// it is now, since SQLite would delete that log with the next file of its name.
-    func leaveOrphan() throws(SQLiteError) { try connection.checkpoint(truncating: true) }
+    func emptyWriteAheadLog() throws(SQLiteError) { try connection.checkpoint(truncating: true) }
 
     /// Whether the file was moved or deleted: rows would go to a file that nobody finds.
     var isOrphaned: Bool { SQLiteFile(at: settings.path) != file }

@@ -46,6 +46,8 @@ struct SQLiteError: Error, Equatable, CustomStringConvertible {
     /// The value is over SQLite's limit, 10^9 bytes: the same row never fits.
     var isTooBig: Bool { primaryCode == SQLITE_TOOBIG }
 
+    var isDiskFull: Bool { primaryCode == SQLITE_FULL }
+
     /// Whether to begin again with a new connection: what this one believes about the file may no
     /// longer be so. Waiting for a lock or for room on the disk needs none.
     var endsConnection: Bool {
