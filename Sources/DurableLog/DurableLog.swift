@@ -262,7 +262,10 @@ public final class DurableLog: Sendable {
         committer.withLock { $0.close() }
         saveCursors()
         // They refer to the log, and the log to them.
-        state.withLock { $0.cursors = [] }
+        state.withLock { state in
+            state.cursors = []
+            state.claims = CursorClaims()
+        }
     }
 
     /// What has gathered; waits until there is something. Nil when the log is closed.

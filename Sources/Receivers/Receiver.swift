@@ -64,6 +64,8 @@ public protocol ReceiverFactory: Sendable {
     static var signals: Set<Signal> { get }
     /// Reports everything that is wrong to the reader's diagnostics, and returns something anyway.
     static func read(_ reader: inout MappingReader) -> Settings
+    /// The largest request body that these settings let in.
+    static func bodyBytesMax(_ settings: Settings) -> Int
     static func make(
         _ settings: Settings, _ environment: ReceiverEnvironment
     ) throws(ComponentError) -> any Receiver
@@ -72,6 +74,7 @@ public protocol ReceiverFactory: Sendable {
 extension ReceiverFactory {
     public static var aliases: [String] { [] }
     public static var signals: Set<Signal> { Set(Signal.allCases) }
+    public static func bodyBytesMax(_ settings: Settings) -> Int { 0 }
 }
 
 /// Every receiver that is built, one line each.

@@ -26,6 +26,16 @@ private let minimal = """
         #expect(plan.pipelines.map(\.signal) == [.traces, .metrics, .logs])
     }
 
+    @Test func `A log that is smaller than the largest request is warned of`() {
+        func messages(_ log: String) -> [String] {
+            diagnose(minimal.replacing("service: {", with: "service: {log: {\(log)}, ")).messages
+        }
+        let warned = messages("max_size: 32MiB")
+        #expect(warned.count == 1 && warned[0].contains("max_request_body_size lets in 67108864"))
+        #expect(messages("max_size: 64MiB") == [])
+        #expect(messages("max_size: 32MiB, durability: memory") == [])
+    }
+
     @Test func `A minimal configuration is valid`() {
         let (plan, messages) = diagnose(minimal)
         #expect(messages == [])

@@ -10,6 +10,7 @@ public struct GatewayPlan: Sendable {
     struct ReceiverPlan: Sendable {
         var id: String
         var settings: ConfigurationNode
+        var bodyBytesMax: Int
         var make: @Sendable (ReceiverEnvironment) throws(ComponentError) -> any Receiver
     }
 
@@ -71,7 +72,10 @@ public struct GatewayPlan: Sendable {
         if let directory = fileStorage?.directory { log.directory = directory }
         log = MappingReader.read(
             service.log, path: ConfigurationPath("service", "log"), diagnostics: diagnostics
-        ) { LogDirectorySettings(&$0, standard: log) }
+        ) {
+            LogDirectorySettings(
+                &$0, standard: log, bodyBytesMax: receivers.map(\.bodyBytesMax).max() ?? 0)
+        }
         checkCursors(service, diagnostics)
     }
 
@@ -150,8 +154,10 @@ public struct GatewayPlan: Sendable {
         _ diagnostics: Diagnostics
     ) -> ReceiverPlan {
         let settings = component.read(diagnostics) { factory.read(&$0) }
-        return ReceiverPlan(id: component.id.written, settings: component.settings) {
-            environment throws(ComponentError) in try factory.make(settings, environment)
+        return ReceiverPlan(
+            id: component.id.written, settings: component.settings,
+            bodyBytesMax: factory.bodyBytesMax(settings)
+        ) { environment throws(ComponentError) in try factory.make(settings, environment)
         }
     }
 

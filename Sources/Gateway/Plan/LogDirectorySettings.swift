@@ -21,12 +21,20 @@ struct LogDirectorySettings: Sendable, Equatable {
 
     init() {}
 
-    init(_ reader: inout MappingReader, standard: LogDirectorySettings) {
+    /// - Parameter bodyBytesMax: the largest request that a receiver lets in.
+    init(_ reader: inout MappingReader, standard: LogDirectorySettings, bodyBytesMax: Int) {
         self = standard
         directory = reader.string("directory", default: directory)
         if directory.isEmpty { reader.error(at: "directory", "must name a directory") }
         log.durability = reader.oneOf("durability", default: log.durability)
         log.bytesMax = reader.bytes("max_size", default: log.bytesMax, in: (8 << 20)...(1 << 50))
+        if log.durability != .memory, log.bytesMax < bodyBytesMax {
+            reader.warning(
+                at: "max_size",
+                "is \(log.bytesMax) bytes, and max_request_body_size lets in \(bodyBytesMax): a "
+                    + "request that is larger than the log is refused with 413; raise one or lower "
+                    + "the other")
+        }
         log.ageMax = reader.duration("max_age", default: log.ageMax)
         log.retain = reader.duration("retain", default: log.retain)
         log.diskReserveBytes = reader.bytes("disk_reserve", default: log.diskReserveBytes)

@@ -12,6 +12,10 @@ public enum OTLPReceiverFactory: ReceiverFactory {
         OTLPReceiverSettings(&reader)
     }
 
+    public static func bodyBytesMax(_ settings: OTLPReceiverSettings) -> Int {
+        settings.bodyBytesMax
+    }
+
     public static func make(
         _ settings: OTLPReceiverSettings, _ environment: ReceiverEnvironment
     ) throws(ComponentError) -> any Receiver {
