@@ -565,8 +565,9 @@ def test_an_older_writer_goes_on_while_the_schema_is_migrated(processes, empty, 
     """The tables alone are version 1; a session writes to them as a gateway of then did."""
     sql = tmp_path / "sql"
     sql.mkdir()
-    first = next((ROOT / "Sources/PostgresSchema/SQL").glob("0001_*.sql"))
-    (sql / first.name).write_text(first.read_text())
+    sources = ROOT / "Sources/PostgresSchema/SQL"
+    for file in [sources / "foundation.sql", *sources.glob("0001_*.sql")]:
+        (sql / file.name).write_text(file.read_text())
     apply_schema(empty.session, "otel", sql)
     assert newest(empty) == 1
     stopping, written = threading.Event(), []

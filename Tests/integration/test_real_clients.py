@@ -176,9 +176,11 @@ def test_a_person_finds_it_in_the_views(processes):
 def test_under_load_every_accepted_item_is_everywhere_once(processes):
     """All signals at once for a second; what was accepted is counted at every destination."""
     sink = processes.sink()
+    as_it_came = {"sending_queue": {"batch": {"min_size": 0, "max_size": 1}}}
     gateway = processes.sluice(configuration({
-        "sqlite": {"path": "store.db"}, "file": {"path": "records", "format": "proto"},
-        "otlp_http": {"endpoint": sink.url, "compression": "zstd"}}))
+        "sqlite": {"path": "store.db"},
+        "file": {"path": "records", "format": "proto", **as_it_came},
+        "otlp_http": {"endpoint": sink.url, "compression": "zstd", **as_it_came}}))
     gateway.forget_peak()
     before = gateway.memory()
     senders = [
