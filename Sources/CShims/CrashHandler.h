@@ -15,7 +15,8 @@ struct sluice_crash_slot {
     int32_t signal;
     // 0 while no thread has the slot.
     int32_t thread;
-    uint32_t reserved;
+    // Whether the file has it, too. Zero there.
+    uint32_t is_written;
     uint64_t log;
     uint64_t epoch_high;
     uint64_t epoch_low;
@@ -49,6 +50,16 @@ static inline void sluice_slot_begin(struct sluice_crash_slot *slot, uint64_t lo
     __atomic_store_n(&slot->state, SLUICE_SLOT_BUSY, __ATOMIC_RELEASE);
 }
 
+// Puts the slot as it is now into the file, for a process that is ended without a handler. The file
+// has room for it; where writing fails nothing is known later, which does no harm.
+static inline void sluice_slot_write(struct sluice_crash_slot *slot, int file, int64_t offset) {
+    struct sluice_crash_slot copy = *slot;
+    copy.is_written = 0;
+    slot->is_written = copy.state == SLUICE_SLOT_BUSY;
+    ssize_t written = pwrite(file, &copy, sizeof(copy), (off_t)offset);
+    (void)written;
+}
+
 static inline void sluice_slot_end(struct sluice_crash_slot *slot) {
     __atomic_store_n(&slot->state, SLUICE_SLOT_IDLE, __ATOMIC_RELEASE);
 }
@@ -67,6 +78,7 @@ static inline int sluice_crash_record(const struct sluice_crash_table *table, in
         struct sluice_crash_slot copy = *slot;
         copy.state = SLUICE_SLOT_CRASHED;
         copy.signal = signal;
+        copy.is_written = 0;
         off_t offset = (off_t)table->header_bytes + (off_t)index * (off_t)sizeof(copy);
         return pwrite(table->file, &copy, sizeof(copy), offset) == (ssize_t)sizeof(copy);
     }

@@ -2,6 +2,14 @@ import Platform
 import Synchronization
 
 extension Delivery {
+    /// More than lots of several requests have, and hardly any single one.
+    private static let usualBytesMax = 2 << 20
+
+    /// Whether the kernel might end the process for what this takes.
+    func isLarge(_ lot: Lot, _ work: Int) -> Bool {
+        lot.byteCount > Self.usualBytesMax || work > DeliveryMemory.usualBytesMax
+    }
+
     /// One call, in the memory that it may take.
     func export(_ lot: inout Lot, _ work: Int) -> ExportOutcome {
         guard work > 0 else { return exporter.export(lot) }

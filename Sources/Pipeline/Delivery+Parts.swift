@@ -58,6 +58,11 @@ extension Delivery {
         let totals =
             batch.isIndexable
             ? inParts(batch, cause, slot) : inPieces(batch, slot)
+        settle(batch, as: totals)
+    }
+
+    /// - Parameter totals: nil when there is no time any more.
+    func settle(_ batch: QueuedBatch, as totals: CursorTotals?) {
         guard let totals else { return abandon(Lot([batch])) }
         if totals.exported > 0 { recovered() }
         batch.settle(as: totals)

@@ -9,12 +9,17 @@ extension Delivery {
     private static let pieceItemsMax = 50_000
     private static let pieceBytesMax = 4 << 20
 
+    /// For what an earlier process was killed with.
+    func deliverInPieces(_ batch: QueuedBatch, _ slot: borrowing CrashSlot) {
+        settle(batch, as: inPieces(batch, slot))
+    }
+
     /// Works through a batch in pieces, each as if it had come alone.
     ///
     /// - Returns: what became of its items; nil when there is no time any more.
     func inPieces(_ batch: QueuedBatch, _ slot: borrowing CrashSlot) -> CursorTotals? {
         environment.log.rateLimited.warn(
-            "a record takes more memory than there is; it is delivered in pieces",
+            "a record may take more memory than there is; it is delivered in pieces",
             LogField("items", batch.itemCount), LogField("bytes", batch.payload.count))
         var pieces = PayloadPieces(
             of: batch.payload, as: batch.signal, itemsMax: Self.pieceItemsMax,

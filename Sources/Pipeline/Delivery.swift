@@ -217,8 +217,9 @@ public final class Delivery: Sendable {
             switch safety.verdict(on: batch) {
             case .deliver: rest.batches.append(batch)
             case .deliverAlone: deliver(Lot([batch]), slot)
+            case .deliverInPieces: deliverInPieces(batch, slot)
             case .quarantine:
-                giveUp(batch, "quarantined", "it has twice ended the process", isOpaque: true)
+                giveUp(batch, "quarantined", "it has ended the process repeatedly", isOpaque: true)
             }
         }
         if !rest.batches.isEmpty { deliver(rest, slot) }
@@ -272,7 +273,9 @@ public final class Delivery: Sendable {
         var work = exporter.encodes ? DeliveryMemory.usualBytes(lot) : 0
         while true {
             guard !state.withLock({ $0.lifecycle.isOver }) else { return .left }
-            if let records = lot.recordRange { slot.note(records) }
+            if let records = lot.recordRange {
+                slot.note(records, isLarge: isLarge(lot, work))
+            }
             let outcome = export(&lot, work)
             slot.clear()
             switch outcome {

@@ -25,9 +25,10 @@ public final class DeliveryMemory: Sendable {
     /// How often a call had to wait.
     public var waitCount: Int { waits.load(ordering: .relaxed) }
 
-    /// What a lot usually takes: it is written once, in a longer form, and has an index.
+    /// What a lot usually takes: it is written once, in a longer form, and has an index. An item
+    /// becomes a row of 200 bytes in the half of it that the output has.
     static func usualBytes(_ lot: Lot) -> Int {
-        min(usualBytesMax, (256 << 10) + 4 * lot.byteCount + 64 * lot.itemCount)
+        min(usualBytesMax, (256 << 10) + 4 * lot.byteCount + 400 * lot.itemCount)
     }
 
     func with<Result>(_ bytes: Int, _ body: () -> Result) -> Result {

@@ -11,6 +11,9 @@ internal import Synchronization
 /// somebody kills the process leaves nothing behind, and notes cost no system call. The file is not
 /// mapped: a full disk under a mapping would itself be a fault.
 ///
+/// No handler runs when the kernel kills a process for its memory. Records that may take much of it
+/// are therefore written to the file before the work begins, and cleared when it ends.
+///
 /// The file, all integers little-endian:
 ///
 ///     offset  bytes
@@ -21,7 +24,8 @@ internal import Synchronization
 ///     64      64 × slots
 ///
 ///     a slot
-///     0       4      0: nothing happened; 2: its thread ended the process
+///     0       4      0: nothing happened; 1: its records were under way, and may take much memory;
+///                    2: its thread ended the process
 ///     4       4      the signal's number
 ///     8       4      the thread's id
 ///     12      4      zero
@@ -38,9 +42,11 @@ internal import Synchronization
 
     /// What ended the previous process.
     public struct Crash: Hashable, Sendable {
-        /// Its number.
+        /// Its number. `SIGKILL`: nothing is known but that these records were under way.
         public var signal: Int32
         public var records: RecordRange
+        /// From outside, or by the kernel for its memory.
+        public var wasKilled: Bool { signal == SIGKILL }
 
         public init(signal: Int32, records: RecordRange) {
             self.signal = signal
@@ -112,7 +118,7 @@ internal import Synchronization
             if let index { isTaken[index] = true }
             return index
         }
-        guard let index else { return try unsafe body(CrashSlot(nil)) }
+        guard let index else { return try body(CrashSlot()) }
         // SAFETY: the index is within the slots, and the slot is this thread's until it is given
         // back; the stack is dropped by the thread that got it, after everything that ran on it.
         let slot = unsafe table.slots + index
@@ -126,7 +132,10 @@ internal import Synchronization
             unsafe sluice_slot_give(slot, 0)
             isTaken.withLock { $0[index] = false }
         }
-        return try unsafe body(CrashSlot(slot))
+        return try unsafe body(
+            CrashSlot(
+                slot, file: file.rawValue,
+                offset: Int64(Self.headerBytes + index * Self.slotBytes)))
     }
 
     /// What the handler does on the thread that faulted. `false` when it was handling no record.
@@ -142,23 +151,27 @@ internal import Synchronization
         else { return [] }
         // A file that was cut short has fewer slots than it says.
         let slots = min(Int(span.littleEndian32(at: 12)), (bytes.count - headerBytes) / slotBytes)
-        return (0..<slots).compactMap { index in
+        let all = (0..<slots).compactMap { index -> Crash? in
             let start = headerBytes + index * slotBytes
             let (first, last) = (
                 span.littleEndian64(at: start + 40), span.littleEndian64(at: start + 48)
             )
-            guard span.littleEndian32(at: start) == UInt32(SLUICE_SLOT_CRASHED),
-                first <= last
+            let state = Int(span.littleEndian32(at: start))
+            guard state == SLUICE_SLOT_CRASHED || state == SLUICE_SLOT_BUSY, first <= last
             else { return nil }
             let epoch = (
                 high: span.littleEndian64(at: start + 24), low: span.littleEndian64(at: start + 32)
             )
             return Crash(
-                signal: Int32(bitPattern: span.littleEndian32(at: start + 4)),
+                signal: state == SLUICE_SLOT_BUSY
+                    ? SIGKILL : Int32(bitPattern: span.littleEndian32(at: start + 4)),
                 records: RecordRange(
                     log: span.littleEndian64(at: start + 16), epoch: epoch, first: first,
                     last: last))
         }
+        // Where a thread is known to have ended the process, others are not at fault.
+        let crashed = all.filter { !$0.wasKilled }
+        return crashed.isEmpty ? all : crashed
     }
 
     private static func empty(slots: Int) -> [UInt8] {
@@ -177,21 +190,38 @@ internal import Synchronization
 @safe public struct CrashSlot: ~Copyable {
     // SAFETY: valid during `CrashMark.withSlot`, which alone makes one and lends it to its body.
     private let slot: UnsafeMutablePointer<sluice_crash_slot>?
+    private let file: Int32
+    private let offset: Int64
 
-    fileprivate init(_ slot: UnsafeMutablePointer<sluice_crash_slot>?) { unsafe self.slot = slot }
+    fileprivate init(
+        _ slot: UnsafeMutablePointer<sluice_crash_slot>, file: Int32, offset: Int64
+    ) {
+        unsafe self.slot = slot
+        self.file = file
+        self.offset = offset
+    }
 
     /// Leaves no mark.
-    public init() { unsafe slot = nil }
+    public init() {
+        unsafe slot = nil
+        file = -1
+        offset = 0
+    }
 
     /// If the thread faults or aborts before `clear`, one of these records is at fault.
-    public borrowing func note(_ records: RecordRange) {
+    ///
+    /// - Parameter isLarge: they may take so much memory that the kernel kills the process, which
+    ///   no handler sees. Costs a system call here and in `clear`.
+    public borrowing func note(_ records: RecordRange, isLarge: Bool = false) {
         guard let slot = unsafe slot else { return }
         unsafe sluice_slot_begin(
             slot, records.log, records.epochHigh, records.epochLow, records.first, records.last)
+        if isLarge { unsafe sluice_slot_write(slot, file, offset) }
     }
 
     public borrowing func clear() {
         guard let slot = unsafe slot else { return }
         unsafe sluice_slot_end(slot)
+        if unsafe slot.pointee.is_written != 0 { unsafe sluice_slot_write(slot, file, offset) }
     }
 }

@@ -3,10 +3,12 @@ internal import Glibc
 /// As a file, for people too:
 ///
 ///     sluice suspects 1
-///     log 16 hex digits, epoch 32 hex digits, first and last position, crashes; between blanks
+///     log 16 hex digits, epoch 32 hex digits, first and last position, crashes; between blanks,
+///     and "killed" at the end where the process was killed from outside
 extension SuspectList {
     private static let heading = "sluice suspects 1"
-    /// A line has at most 112 bytes.
+    private static let killedMark = "killed"
+    /// A line has at most 119 bytes.
     private static let bytesMax = (entriesMax + 1) * 128
 
     /// The list in the file, empty when there is none. A file that is not such a list, or has lines
@@ -37,7 +39,8 @@ extension SuspectList {
         entries.reduce(into: Self.heading + "\n") { text, entry in
             let records = entry.records
             text += "\(hex(records.log)) \(hex(records.epochHigh))\(hex(records.epochLow)) "
-            text += "\(records.first) \(records.last) \(entry.crashCount)\n"
+            text += "\(records.first) \(records.last) \(entry.crashCount)"
+            text += entry.wasKilled ? " \(Self.killedMark)\n" : "\n"
         }
     }
 
@@ -60,7 +63,9 @@ extension SuspectList {
     }
 
     private static func entry(_ line: Substring) -> Entry? {
-        let words = line.split(separator: " ", omittingEmptySubsequences: false)
+        var words = line.split(separator: " ", omittingEmptySubsequences: false)
+        let wasKilled = words.count == 6 && words[5] == killedMark
+        if wasKilled { words.removeLast() }
         guard words.count == 5, words[0].utf8.count == 16, words[1].utf8.count == 32,
             let log = UInt64(words[0], radix: 16),
             let high = UInt64(words[1].prefix(16), radix: 16),
@@ -69,7 +74,7 @@ extension SuspectList {
             (1...crashCountMax).contains(count)
         else { return nil }
         let records = RecordRange(log: log, epoch: (high, low), first: first, last: last)
-        return Entry(records, crashCount: count)
+        return Entry(records, crashCount: count, wasKilled: wasKilled)
     }
 
     private func hex(_ number: UInt64) -> String {

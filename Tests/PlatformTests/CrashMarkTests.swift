@@ -42,6 +42,35 @@ private let someRecords = RecordRange(
         }
     }
 
+    @Test func `Large records leave a mark when nobody has the time to leave one`() throws {
+        try withScratch { directory in
+            let path = directory + "/crash"
+            let mark = try CrashMark(path: path, slots: 2)
+            try mark.withSlot { slot throws in
+                slot.note(someRecords, isLarge: true)
+                #expect(
+                    try CrashMark.crashes(at: path)
+                        == [.init(signal: SIGKILL, records: someRecords)])
+                slot.clear()
+                #expect(try CrashMark.crashes(at: path) == [])
+                slot.note(someRecords)
+                #expect(try CrashMark.crashes(at: path) == [])
+                slot.clear()
+                slot.note(someRecords, isLarge: true)
+                try mark.withSlot { other throws in
+                    // What is known to have ended the process says what others say nothing of.
+                    let culprit = RecordRange(log: 1, epoch: (2, 3), first: 4, last: 4)
+                    slot.clear()
+                    other.note(culprit, isLarge: true)
+                    #expect(mark.recordCrash(signal: SIGSEGV))
+                    #expect(
+                        try CrashMark.crashes(at: path)
+                            == [.init(signal: SIGSEGV, records: culprit)])
+                }
+            }
+        }
+    }
+
     @Test func `Slots are given back, and a thread that gets none goes on without`() throws {
         try withScratch { directory in
             let mark = try CrashMark(path: directory + "/crash", slots: 1)

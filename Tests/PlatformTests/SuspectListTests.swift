@@ -42,6 +42,26 @@ private func records(
         #expect(list.verdict(on: records(5, 5)) == fifth)
     }
 
+    @Test
+    func `What was killed with the process goes in pieces, and is quarantined at the fourth time`()
+    {
+        var list = SuspectList()
+        for _ in 0..<3 {
+            list.note(records(4, 4), wasKilled: true)
+            #expect(list.verdict(on: records(4, 4)) == .deliverInPieces)
+            #expect(list.verdict(on: records(5, 5)) == .deliver)
+        }
+        list.note(records(4, 4), wasKilled: true)
+        #expect(list.verdict(on: records(4, 4)) == .quarantine)
+        // A crash counts as ever.
+        list.note(records(6, 6), wasKilled: true)
+        list.note(records(6, 6))
+        #expect(list.verdict(on: records(6, 6)) == .deliverInPieces)
+        list.note(records(6, 6))
+        #expect(list.verdict(on: records(6, 6)) == .quarantine)
+        #expect(SuspectList.parse(Array(list.text.utf8)).list == list)
+    }
+
     @Test func `The oldest beyond the limit is forgotten`() {
         var list = SuspectList()
         for position in 0...UInt64(SuspectList.entriesMax) {

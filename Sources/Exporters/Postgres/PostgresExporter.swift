@@ -212,7 +212,7 @@ final class PostgresExporter: Exporter {
         }
     }
 
-    private static let rowBytes = 256
+    private static let rowBytes = 200
     /// Two that take each other's slots at once would both get none of them to a lot; so each
     /// has a turn. In milliseconds.
     private static let fencedPause = 1000...3000

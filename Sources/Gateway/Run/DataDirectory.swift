@@ -87,9 +87,11 @@ final class DataDirectory: Sendable {
             safety.suspects = try SuspectList.load(from: suspects).list
             let crashes = try CrashMark.crashes(at: mark)
             for crash in crashes {
-                safety.suspects.note(crash.records)
+                safety.suspects.note(crash.records, wasKilled: crash.wasKilled)
                 log.error(
-                    "the last process crashed while it delivered these records",
+                    crash.wasKilled
+                        ? "the last process was killed while it delivered a large record"
+                        : "the last process crashed while it delivered these records",
                     LogField("signal", Int(crash.signal)), LogField("first", crash.records.first),
                     LogField("last", crash.records.last))
             }
