@@ -20,6 +20,7 @@ final class MemoryStorage: LogStorage {
 
     private let state = Mutex(State())
     private static let EIO: CInt = 5
+    private static let EMFILE: CInt = 24
     private static let ENOENT: CInt = 2
     private static let EEXIST: CInt = 17
     private static let ENOSPC: CInt = 28
@@ -37,7 +38,12 @@ final class MemoryStorage: LogStorage {
         let fails = state.withLock { state in
             guard state.callsLeft > 0, kinds.contains(state.failing) else { return nil as CInt? }
             state.callsLeft -= 1
-            return state.failing == .room ? Self.ENOSPC : Self.EIO
+            switch state.failing {
+            // An EIO would be a bad place of the disk, and what is in it damaged.
+            case .reads: return Self.EMFILE
+            case .room: return Self.ENOSPC
+            case .writes, .syncs: return Self.EIO
+            }
         }
         if let fails { throw SystemError(call: call, errno: fails) }
     }
