@@ -213,6 +213,15 @@ public final class DurableLog: Sendable {
         }
     }
 
+    /// Gives back the memory of records that every cursor is past. Whoever wants one after all
+    /// reads it from the disk.
+    public func trim() {
+        state.withLock { $0.forgetRecent(before: min($0.base, $0.orphanBase)) }
+    }
+
+    /// How many bytes of records are in memory.
+    var recentBytes: Int { state.withLock { $0.recentBytes } }
+
     /// Why a record would be refused now, one like that which was refused last; nil where it would
     /// be taken.
     public var refusal: LogRefusal? {

@@ -123,6 +123,32 @@ extension LogCursor {
         if !closes { first.close() }
     }
 
+    @Test func `What every cursor is past is let go, and read from the disk by who wants it`()
+        throws
+    {
+        let log = try open()
+        let quick = log.openCursor("quick") { _, _ in }
+        let slow = log.openCursor("slow") { _, _ in }
+        #expect(log.appendAndWait((0..<4).map { record($0) }) == [true, true, true, true])
+        _ = try quick.readAll()
+        let all = log.recentBytes
+        log.trim()
+        #expect(all > 0 && log.recentBytes == all)
+        let first = try #require(try slow.read(bytesMax: 1).first)
+        slow.settle(first.position, as: CursorTotals(exported: 1))
+        log.trim()
+        #expect(log.recentBytes == all - first.record.bytesOnDisk)
+        #expect(try slow.readAll().count == 3)
+        log.trim()
+        #expect(log.recentBytes == 0)
+        let late = log.openCursor("late", start: .oldest) { _, _ in }
+        let read = try late.readAll(settling: false)
+        #expect(read.map(\.record.payload) == (0..<4).map { record($0).payload })
+        #expect(log.appendAndWait([record(4)]) == [true])
+        #expect(try late.readAll().count == 1)
+        log.close()
+    }
+
     @Test func `What every cursor has passed is deleted when nothing is to be retained`() throws {
         let log = try open {
             $0.segmentBytes = 4096; $0.retain = .zero; $0.cacheBytesMax = 0

@@ -190,6 +190,7 @@ public final class Gateway: Sendable {
         guard let graph = state.withLock({ $0.graph }) else { return }
         for running in graph.receivers { running.receiver.trim() }
         for running in graph.exporters { running.delivery.trim() }
+        for log in data.all { log.trim() }
     }
 
     var isReady: Bool {
