@@ -88,30 +88,31 @@ extension Int {
 extension ByteBudget {
     /// Shows what is in use, and the limit.
     func register(in registry: MetricRegistry) {
-        registry.observableGauge(
-            "sluice_memory_budget_used", help: "Memory in use of a budget.", unit: .bytes,
-            labels: ["budget"]
-        ).with(name).observe { [self] in Double(used) }
-        registry.observableGauge(
-            "sluice_memory_budget_limit", help: "The most that a budget gives.", unit: .bytes,
-            labels: ["budget"]
-        ).with(name).observe { [self] in Double(limit) }
+        registry.observeBudget(name, limit: limit) { [self] in used }
     }
 }
 
 extension DeliveryMemory {
     func register(in registry: MetricRegistry) {
-        registry.observableGauge(
-            "sluice_memory_budget_used", help: "Memory in use of a budget.", unit: .bytes,
-            labels: ["budget"]
-        ).with("delivery").observe { [self] in Double(usedBytes) }
-        registry.observableGauge(
-            "sluice_memory_budget_limit", help: "The most that a budget gives.", unit: .bytes,
-            labels: ["budget"]
-        ).with("delivery").observe { [self] in Double(limit) }
+        registry.observeBudget("delivery", limit: limit) { [self] in usedBytes }
         registry.observableCounter(
             "sluice_delivery_memory_waits",
             help: "Lots that waited for the memory that exporters share."
         ).with().observe { [self] in Double(waitCount) }
+    }
+}
+
+extension MetricRegistry {
+    fileprivate func observeBudget(
+        _ name: String, limit: Int, used: @escaping @Sendable () -> Int
+    ) {
+        observableGauge(
+            "sluice_memory_budget_used", help: "Memory in use of a budget.", unit: .bytes,
+            labels: ["budget"]
+        ).with(name).observe { Double(used()) }
+        observableGauge(
+            "sluice_memory_budget_limit", help: "The most that a budget gives.", unit: .bytes,
+            labels: ["budget"]
+        ).with(name).observe { Double(limit) }
     }
 }
